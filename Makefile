@@ -1,0 +1,49 @@
+# Syncline: the commands a person needs. `make` alone lists them.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Syncline needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@touch $@
+
+install: $(STAMP) ## make .venv with everything pinned
+
+demo: $(STAMP) ## a hub and three agencies exchange real data (KEEP=1 leaves them running)
+	@$(BIN)/python -m deploy.demo $(if $(KEEP),--keep)
+
+test: $(STAMP) ## every test but the soak sizes
+	$(BIN)/python -m pytest -n auto --dist loadgroup
+
+soak: $(STAMP) ## the full sizes; hours, not minutes
+	$(BIN)/python -m pytest -m soak
+
+check: $(STAMP) ## format, lint, types, import contracts, proto lint and drift
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+	$(BIN)/buf lint
+	$(BIN)/python protos/generate.py --check
+
+protos: $(STAMP) ## regenerate protos/gen from protos/
+	$(BIN)/python protos/generate.py
+
+bench: $(STAMP) ## Syncline and rsync over ssh on the same data
+	$(BIN)/python -m benchmarks
+
+lock: ## resolve requirements.lock again
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --all-extras --output-file requirements.lock pyproject.toml
+
+clean: ## remove what the commands above made
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .demo .data
+
+.PHONY: help install demo test soak check protos bench lock clean

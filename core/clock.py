@@ -1,0 +1,62 @@
+"""Time as an argument: the one clock, and the one way to write an instant.
+
+    now = clock.now()                   # aware datetime, UTC
+    text = format_instant(now)          # "2026-11-22T13:21:00Z", whole seconds (RFC 3339)
+
+Nothing below the composition roots reads the system's clock or sleeps by itself.
+"""
+
+import time
+from datetime import UTC, datetime
+from typing import Protocol
+
+from core.errors import InvalidInput
+
+_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
+
+
+class Clock(Protocol):
+    """Where time comes from."""
+
+    def now(self) -> datetime:
+        """Wall clock: an aware datetime in UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds since an arbitrary point; never goes back."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Return after about `seconds`."""
+        ...
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+
+def format_instant(moment: datetime) -> str:
+    """Write `moment` as RFC 3339 in UTC, cut to whole seconds: `2026-11-22T13:21:00Z`."""
+    return moment.astimezone(UTC).strftime(_FORMAT)
+
+
+def parse_instant(text: str) -> datetime:
+    """Read exactly what `format_instant` writes. Raises `InvalidInput` on anything else."""
+    try:
+        moment = datetime.strptime(text, _FORMAT).replace(tzinfo=UTC)
+    except ValueError:
+        moment = None
+    if moment is None or format_instant(moment) != text:
+        raise InvalidInput(
+            f"{text!r} is not an instant", remedy="write UTC like 2026-11-22T13:21:00Z"
+        )
+    return moment

@@ -1,0 +1,101 @@
+"""Every bound of the system, with the relations between them asserted.
+
+Units stand last in the name (`_bytes`, `_s`, `_count`). `LIMITS` is what production uses; tests
+build a smaller `Limits(...)` and pass it in, so that boundaries are reached in milliseconds:
+
+    small = Limits(frame_bytes_max=4096, chunk_bytes_min=64, chunk_bytes_avg=256, chunk_bytes_max=1024)
+
+What exceeds a bound gets a clear `InvalidInput`, never a truncation.
+"""
+
+from dataclasses import dataclass
+
+KIB = 1024
+MIB = 1024 * KIB
+GIB = 1024 * MIB
+TIB = 1024 * GIB
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The bounds. Frozen; relations are checked on construction (`AssertionError` on nonsense)."""
+
+    # Wire
+    message_bytes_max: int = 4 * MIB  # gRPC's own default for received messages
+    frame_bytes_max: int = 1 * MIB  # one frame of chunks, headers included
+    frames_in_flight_max: int = 32  # a sender stops when this many frames are unacknowledged
+    page_count_max: int = 500
+    find_missing_count_max: int = 16_384  # chunk ids in one question (32 bytes each)
+    read_ranges_count_max: int = 8_192  # ordinal ranges in one ReadBlobs
+    keepalive_s: float = 30.0
+    call_timeout_s: float = 60.0
+    progress_timeout_s: float = 120.0  # a stream without a byte or an ack for this long is broken
+
+    # Chunks (FastCDC, normalisation 2)
+    chunk_bytes_min: int = 16 * KIB
+    chunk_bytes_avg: int = 64 * KIB
+    chunk_bytes_max: int = 256 * KIB
+
+    # Packs
+    pack_bytes_max: int = 1 * GIB
+    group_commit_bytes: int = 64 * MIB  # bytes written between two fsyncs at the most
+    group_commit_s: float = 0.25
+
+    # Statements
+    payload_bytes_max: int = 1 * MIB  # a manifest, policy or registry payload
+    envelope_bytes_max: int = 2 * MIB
+    json_depth_max: int = 32
+    rules_count_max: int = 5_000
+    languages_count_max: int = 64
+    text_bytes_max: int = 4 * KIB  # one title, name or attribution
+    root_bytes_max: int = 2 * MIB  # the recipe's root: chunk lists of its three streams
+
+    # Datasets
+    files_count_max: int = 1_000_000
+    dataset_bytes_max: int = 4 * TIB
+    path_bytes_max: int = 1_024
+    path_component_bytes_max: int = 255
+    path_depth_max: int = 64
+
+    # Trust
+    join_file_bytes_max: int = 256 * KIB
+    token_valid_s: int = 24 * 3600
+    certificate_valid_s: int = 14 * 24 * 3600
+    certificate_backdate_s: int = 3600
+    registry_valid_s: int = 90 * 24 * 3600
+    registry_renew_after_s: int = 30 * 24 * 3600
+    clock_offset_warn_s: int = 300
+    reauthorise_s: float = 1.0  # open streams look up their caller again this often
+    partners_count_max: int = 1_000
+
+    # Hub
+    upload_retention_s: int = 7 * 24 * 3600  # chunks of no committed version live this long
+    status_bytes_max: int = 256 * KIB
+    streams_per_node_max: int = 16
+    disk_reserve_bytes: int = 256 * MIB  # stop before the disk is full
+
+    # Node
+    settle_s: float = 2.0
+    scan_every_s: float = 900.0
+    remove_guard: float = 0.20
+    retry_first_s: float = 1.0
+    retry_max_s: float = 300.0
+    mirror_keep_versions: int = 2
+    mirror_keep_s: int = 24 * 3600
+    report_every_s: float = 60.0
+
+    def __post_init__(self) -> None:
+        assert 64 <= self.chunk_bytes_min <= self.chunk_bytes_avg <= self.chunk_bytes_max
+        assert self.chunk_bytes_max + 1024 <= self.frame_bytes_max, "a frame holds the largest chunk"
+        assert self.frame_bytes_max + 1024 <= self.message_bytes_max
+        assert self.root_bytes_max + self.envelope_bytes_max + 1024 <= 2 * self.message_bytes_max
+        assert self.payload_bytes_max * 4 // 3 + 16 * KIB <= self.envelope_bytes_max
+        assert self.find_missing_count_max * 32 + 1024 <= self.message_bytes_max
+        assert self.read_ranges_count_max * 20 + 1024 <= self.message_bytes_max
+        assert self.path_component_bytes_max <= self.path_bytes_max
+        assert self.registry_renew_after_s < self.registry_valid_s
+        assert self.certificate_backdate_s < self.certificate_valid_s
+        assert 0.0 < self.remove_guard <= 1.0
+
+
+LIMITS = Limits()

@@ -1,0 +1,1 @@
+"""What runs Syncline somewhere: service units, and the demonstration."""

@@ -1,0 +1,202 @@
+"""The hub's settings: `hub.toml` to a frozen model, and the documented file that `init` writes.
+
+    settings = load_settings(Path("/etc/syncline/hub.toml"))
+    settings.hub.address                     # what nodes dial: "hub.example.org:7443"
+    settings.layout.database                 # paths within the hub's directory
+
+Unknown keys, wrong types and addresses that cannot be dialled are `InvalidInput`.
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Literal
+
+from pydantic import field_validator
+
+from core import settings as toml
+from core.errors import InvalidInput
+from core.settings import Section
+from hub.layout import Layout
+
+DEFAULT_PATH = Path("/etc/syncline/hub.toml")
+
+_HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\]", re.ASCII | re.IGNORECASE)
+_FEDERATION = re.compile(r"[a-z0-9]+([.-][a-z0-9]+)*", re.ASCII)
+_FEDERATION_LENGTH_MAX = 63
+_PORT_MAX = 65535
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Host (IPv6 without brackets) and port of `HOST:PORT`. Raises `InvalidInput`."""
+    host, colon, port = address.rpartition(":")
+    legal = colon and _HOST.fullmatch(host) and port.isascii() and port.isdigit()
+    if not legal or not 0 <= int(port) <= _PORT_MAX:
+        raise InvalidInput(
+            f"{address!r} is not an address", remedy="write HOST:PORT, for example hub.example.org:7443"
+        )
+    return host.strip("[]"), int(port)
+
+
+def join_address(host: str, port: int) -> str:
+    """`HOST:PORT`, with brackets around an IPv6 host."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def check_federation(text: str) -> str:
+    """A federation id, the trust domain of every certificate: `mekong-geo`. Raises `InvalidInput`."""
+    if len(text) > _FEDERATION_LENGTH_MAX or not _FEDERATION.fullmatch(text):
+        raise InvalidInput(
+            f"{text!r} is not a federation id",
+            remedy="give one with --federation: lower-case letters, digits and hyphens, like mekong-geo",
+        )
+    return text
+
+
+class HubTable(Section):
+    """`[hub]`: who the hub is, where its data stand, and where it listens."""
+
+    name: str
+    federation: str
+    directory: str
+    address: str
+    enrol_address: str
+    listen: str = ""
+    enrol_listen: str = ""
+    admin_keys: str = ""
+
+    @field_validator("address", "enrol_address")
+    @classmethod
+    def _dialable(cls, value: str) -> str:
+        if split_address(value)[1] == 0:
+            raise InvalidInput(f"{value!r} has no port", remedy="nodes need a fixed port to dial")
+        return value
+
+    @field_validator("listen", "enrol_listen")
+    @classmethod
+    def _listenable(cls, value: str) -> str:
+        if value:
+            split_address(value)
+        return value
+
+    @field_validator("federation")
+    @classmethod
+    def _federation(cls, value: str) -> str:
+        return check_federation(value)
+
+    @field_validator("name")
+    @classmethod
+    def _named(cls, value: str) -> str:
+        if not value.strip():
+            raise InvalidInput("a name may not be empty")
+        return value
+
+
+class LogTable(Section):
+    """`[log]`: how the hub writes its log, on standard error."""
+
+    format: Literal["auto", "text", "json"] = "auto"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class ServerTable(Section):
+    """`[server]`: how much of the machine the hub uses."""
+
+    threads: int = 16
+    stop_grace_s: int = 20
+
+    @field_validator("threads", "stop_grace_s")
+    @classmethod
+    def _positive(cls, value: int) -> int:
+        if value < 1:
+            raise InvalidInput("must be at least 1")
+        return value
+
+
+class HubSettings(Section):
+    """The whole file."""
+
+    hub: HubTable
+    log: LogTable = LogTable()
+    server: ServerTable = ServerTable()
+
+    @property
+    def layout(self) -> Layout:
+        """Paths within the hub's directory."""
+        return Layout(Path(self.hub.directory))
+
+    @property
+    def listen(self) -> str:
+        """Where the node port binds: `listen`, or every interface at the advertised port."""
+        return self.hub.listen or f"[::]:{split_address(self.hub.address)[1]}"
+
+    @property
+    def enrol_listen(self) -> str:
+        """Where the enrolment port binds."""
+        return self.hub.enrol_listen or f"[::]:{split_address(self.hub.enrol_address)[1]}"
+
+    @property
+    def admin_keys(self) -> Path:
+        """Where the administrators' keys are looked for: `admin_keys`, or `admin/` in the directory."""
+        return Path(self.hub.admin_keys) if self.hub.admin_keys else self.layout.admin
+
+
+def load_settings(path: Path) -> HubSettings:
+    """Read `path`. A relative `directory` counts from the file's folder. Raises `InvalidInput`."""
+    settings = toml.load(path, HubSettings)
+    directory = (path.absolute().parent / settings.hub.directory).resolve()
+    if not directory.is_dir():
+        raise InvalidInput(
+            f"{path}: hub.directory {directory} does not exist",
+            remedy="correct the path, mount it, or make a hub with `syncline-hub init`",
+        )
+    table = settings.hub.model_copy(update={"directory": str(directory)})
+    return settings.model_copy(update={"hub": table})
+
+
+def _text(value: str) -> str:
+    # A JSON string is a TOML basic string, save for DEL, which JSON leaves raw.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def document(name: str, federation: str, address: str, enrol_address: str) -> str:
+    """The text of a new `hub.toml`, every key explained; it stands in the directory that it describes."""
+    return f"""\
+# Settings of a Syncline hub. Read once, when a command starts: restart the hub after a change.
+
+[hub]
+# What the federation is called, for people.
+name = {_text(name)}
+
+# The federation's id. It stands in every certificate and cannot be changed later.
+federation = {_text(federation)}
+
+# Where the hub keeps everything: database, chunks, keys. Relative paths count from this file.
+directory = "."
+
+# Where nodes reach the hub, HOST:PORT. It stands in the join files and in the hub's certificate.
+address = {_text(address)}
+
+# Where new nodes enrol and probes ask for the hub's health, HOST:PORT.
+enrol_address = {_text(enrol_address)}
+
+# Where the hub binds, if not on every interface at the ports above (behind a NAT, say).
+# listen = "0.0.0.0:7443"
+# enrol_listen = "0.0.0.0:7444"
+
+# The folder with the administrators' keys, while it is at hand; by default admin/ in the directory.
+# These keys belong on another machine as soon as the federation is real.
+# admin_keys = "/media/administrator/keys"
+
+[log]
+# "text" for people, "json" for programs, "auto" for text on a terminal and JSON elsewhere.
+format = "auto"
+# "debug", "info", "warning" or "error".
+level = "info"
+
+[server]
+# Threads that hash, store and read; about four a core.
+threads = 16
+# Seconds that calls in flight get to finish when the hub stops.
+stop_grace_s = 20
+"""

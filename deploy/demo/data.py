@@ -65,9 +65,11 @@ class Archive:
         return _extract(
             self.geology,
             folder,
-            lambda name: _GEOLOGY_NAMES.get(name.removeprefix(_GEOLOGY_FOLDER))
-            if name.startswith(_GEOLOGY_FOLDER)
-            else None,
+            lambda name: (
+                _GEOLOGY_NAMES.get(name.removeprefix(_GEOLOGY_FOLDER))
+                if name.startswith(_GEOLOGY_FOLDER)
+                else None
+            ),
         )
 
     def write_seismic(self, folder: Path) -> int:

@@ -40,14 +40,13 @@ class Finished:
     output: str
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Agency:
-    """A partner with one node. `home` holds its configuration, state and folders once it is enrolled."""
+    """A partner with one node. `home` holds its configuration, state and folders."""
 
     partner: str
     name: str
-    home: Path = Path()
-    fingerprint: str = ""
+    home: Path
 
     @property
     def config(self) -> Path:

@@ -1,0 +1,63 @@
+"""How the demonstration speaks: acts, sentences, commands with their output, and figures."""
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.panel import Panel
+
+from core.errors import Unavailable
+from deploy.demo.federation import Finished
+
+_LINES_SHOWN = 14
+_PICTURE_COLUMNS = 110
+
+
+class Narrator:
+    """Writes to the terminal; colours where there is one."""
+
+    def __init__(self, *, record: bool = False) -> None:
+        self._console = Console(highlight=False, record=record, width=_PICTURE_COLUMNS if record else None)
+        self._act = 0
+
+    def act(self, title: str) -> None:
+        """A new act."""
+        self._act += 1
+        self._console.print(f"\n[bold cyan]{self._act}. {escape(title)}[/]")
+
+    def say(self, text: str) -> None:
+        """A sentence."""
+        self._console.print(f"   {escape(text)}")
+
+    def figure(self, text: str) -> None:
+        """What came out, in figures."""
+        self._console.print(f"   [bold green]✓ {escape(text)}[/]")
+
+    def show(self, finished: Finished, *, expect: int | None = 0, lines: int = _LINES_SHOWN) -> Finished:
+        """A command as typed, and the first lines of its output.
+
+        Raises `Unavailable` when its exit status is not `expect` (None accepts any).
+        """
+        self._console.print(f"   [yellow]$ {escape(finished.typed)}[/]")
+        output = finished.output.rstrip().splitlines()
+        for line in output[:lines]:
+            self._console.print(f"     [dim]{escape(line)}[/]", overflow="ellipsis", no_wrap=True)
+        if len(output) > lines:
+            self._console.print(f"     [dim]… {len(output) - lines} more lines[/]")
+        if expect is not None and finished.status != expect:
+            raise Unavailable(
+                f"{finished.typed} ended with {finished.status}, not {expect}:\n{finished.output}"
+            )
+        return finished
+
+    def box(self, title: str, text: str) -> None:
+        """Something to keep."""
+        self._console.print(Panel(escape(text), title=title, expand=False))
+
+    def draw(self, path: Path) -> None:
+        """Everything said so far as an SVG picture of the terminal."""
+        path.write_text(self._console.export_svg(title="make demo"), encoding="utf-8")
+
+    def fail(self, text: str) -> None:
+        """The demonstration did not go as told."""
+        self._console.print(f"\n[bold red]The demonstration failed:[/] {escape(text)}")

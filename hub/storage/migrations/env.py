@@ -1,0 +1,11 @@
+"""Alembic's entry: run the migrations on the connection that `hub.storage.upgrade` hands over."""
+
+from alembic import context
+
+from hub.storage.schema import metadata
+
+context.configure(
+    connection=context.config.attributes["connection"], target_metadata=metadata, render_as_batch=True
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,204 @@
+"""The tables, and the head of their migrations.
+
+Statements are kept as the bytes that were signed; columns beside them are for finding them. Instants are text as
+`core.clock.format_instant` writes it; ids are hex SHA-256 of a payload. A change here needs a migration in
+`hub/storage/migrations/versions` and a new `HEAD`; a test compares both.
+"""
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+#: The migration that this release writes and reads.
+HEAD = "0001"
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+#: One row: who this hub serves.
+federation = Table(
+    "federation",
+    metadata,
+    Column("one", Integer, CheckConstraint("one = 1", name="single"), primary_key=True, autoincrement=False),
+    Column("id", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("enrol_address", Text, nullable=False),
+    Column("created", Text, nullable=False),
+)
+
+#: One row: `any` grows with every write, `visible` with those that may change what some partner sees.
+revision = Table(
+    "revision",
+    metadata,
+    Column("one", Integer, CheckConstraint("one = 1", name="single"), primary_key=True, autoincrement=False),
+    Column("any", Integer, nullable=False),
+    Column("visible", Integer, nullable=False),
+)
+
+registry_statements = Table(
+    "registry_statements",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("id", Text, nullable=False, unique=True),
+    Column("envelope", LargeBinary, nullable=False),
+    Column("accepted", Text, nullable=False),
+    Column("leaf", Integer, ForeignKey("leaves.idx"), nullable=False),
+)
+
+#: Invitations and what became of them; `state` as in `hub.services.enrolment.Enrolment`.
+enrolments = Table(
+    "enrolments",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("partner", Text, nullable=False),
+    Column("node", Text, nullable=False),
+    Column("names", Text, nullable=False),
+    Column("token_sha256", Text, nullable=False, unique=True),
+    Column("registry_sha256", Text, nullable=False),
+    Column("invited", Text, nullable=False),
+    Column("expires", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("replace", Boolean, nullable=False),
+    Column("approve_on_join", Boolean, nullable=False),
+    Column("joined", Text),
+    Column("join_sha256", Text, unique=True),
+    Column("join_envelope", LargeBinary),
+    Column("csr_der", LargeBinary),
+    Column("signing_key", Text),
+    Column("witness_key", Text),
+    Index("ix_enrolments_partner", "partner", "node"),
+)
+
+#: TLS certificates that were issued, by the digest of the key that they certify.
+certificates = Table(
+    "certificates",
+    metadata,
+    Column("tls_key_sha256", Text, primary_key=True),
+    Column("enrolment", Integer, ForeignKey("enrolments.number"), nullable=False),
+    Column("pem", LargeBinary, nullable=False),
+    Column("issued", Text, nullable=False),
+    Index("ix_certificates_enrolment", "enrolment"),
+)
+
+#: Suspensions by the hub itself; they need no administrator.
+suspensions = Table(
+    "suspensions",
+    metadata,
+    Column("partner", Text, primary_key=True),
+    Column("since", Text, nullable=False),
+)
+
+#: Acts that wait for the administrators' signatures (`done` is null), or did.
+pending_acts = Table(
+    "pending_acts",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("partner", Text),
+    Column("enrolment", Integer, ForeignKey("enrolments.number")),
+    Column("created", Text, nullable=False),
+    Column("done", Text),
+)
+
+#: The one node that publishes a dataset: the first that did.
+datasets = Table(
+    "datasets",
+    metadata,
+    Column("dataset", Text, primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("node", Text, nullable=False),
+)
+
+policies = Table(
+    "policies",
+    metadata,
+    Column("dataset", Text, ForeignKey("datasets.dataset"), primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("id", Text, nullable=False, unique=True),
+    Column("envelope", LargeBinary, nullable=False),
+    Column("disclosures", LargeBinary, nullable=False),
+    Column("accepted", Text, nullable=False),
+    Column("leaf", Integer, ForeignKey("leaves.idx"), nullable=False),
+)
+
+#: `root` is null while the bytes are withheld.
+versions = Table(
+    "versions",
+    metadata,
+    Column("dataset", Text, primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("id", Text, nullable=False, unique=True),
+    Column("envelope", LargeBinary, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("files", Integer, nullable=False),
+    Column("bytes", Integer, nullable=False),
+    Column("policy_seq", Integer, nullable=False),
+    Column("root", LargeBinary),
+    Column("accepted", Text, nullable=False),
+    Column("leaf", Integer, ForeignKey("leaves.idx"), nullable=False),
+    ForeignKeyConstraint(["dataset", "policy_seq"], ["policies.dataset", "policies.seq"]),
+)
+
+#: The first delivery of a version to a partner; its leaf precedes the first byte.
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("partner", Text, primary_key=True),
+    Column("version", Text, ForeignKey("versions.id"), primary_key=True),
+    Column("leaf", Integer, ForeignKey("leaves.idx"), nullable=False),
+)
+
+acknowledgements = Table(
+    "acknowledgements",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("partner", Text, nullable=False),
+    Column("node", Text, nullable=False),
+    Column("version", Text, ForeignKey("versions.id"), nullable=False),
+    Column("envelope", LargeBinary, nullable=False),
+    Column("accepted", Text, nullable=False),
+    Column("leaf", Integer, ForeignKey("leaves.idx"), nullable=False),
+    UniqueConstraint("partner", "node", "version"),
+)
+
+status_reports = Table(
+    "status_reports",
+    metadata,
+    Column("partner", Text, primary_key=True),
+    Column("node", Text, primary_key=True),
+    Column("time", Text, nullable=False),
+    Column("report", LargeBinary, nullable=False),
+)
+
+#: The log: leaf bytes and, for commitments, the opening. `lane_*` place a record in its owner's lane.
+leaves = Table(
+    "leaves",
+    metadata,
+    Column("idx", Integer, primary_key=True, autoincrement=False),
+    Column("leaf", LargeBinary, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("record", LargeBinary, nullable=False),
+    Column("nonce", LargeBinary),
+    Column("lane_owner", Text),
+    Column("lane_n", Integer),
+    Column("lane_salt", LargeBinary),
+    UniqueConstraint("lane_owner", "lane_n"),
+)

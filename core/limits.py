@@ -44,6 +44,9 @@ class Limits:
     # Statements
     payload_bytes_max: int = 1 * MIB  # a manifest, policy or registry payload
     envelope_bytes_max: int = 2 * MIB
+    signatures_count_max: int = 64  # in one envelope; every signer gives two
+    registry_payload_bytes_max: int = 2_800 * KIB  # 2.7 kB for each signing key of 1,000 partners
+    registry_envelope_bytes_max: int = 3_900 * KIB
     json_depth_max: int = 32
     rules_count_max: int = 5_000
     languages_count_max: int = 64
@@ -90,6 +93,8 @@ class Limits:
         assert self.frame_bytes_max + 1024 <= self.message_bytes_max
         assert self.root_bytes_max + self.envelope_bytes_max + 1024 <= 2 * self.message_bytes_max
         assert self.payload_bytes_max * 4 // 3 + 16 * KIB <= self.envelope_bytes_max
+        assert self.registry_payload_bytes_max * 4 // 3 + 16 * KIB <= self.registry_envelope_bytes_max
+        assert self.registry_envelope_bytes_max + 1024 <= self.message_bytes_max
         assert self.find_missing_count_max * 32 + 1024 <= self.message_bytes_max
         assert self.read_ranges_count_max * 20 + 1024 <= self.message_bytes_max
         assert self.path_component_bytes_max <= self.path_bytes_max

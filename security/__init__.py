@@ -1,0 +1,1 @@
+"""Who said what, and may they? Works on bytes; only `keystore` touches files."""

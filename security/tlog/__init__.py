@@ -1,0 +1,1 @@
+"""The transparency log. So far: its leaves and openings."""

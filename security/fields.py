@@ -9,6 +9,7 @@ Everything that is wrong is `Untrusted` (MALFORMED or UNKNOWN_FIELD) and names t
 
 import base64
 import binascii
+import unicodedata
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, cast
@@ -17,6 +18,9 @@ from core.clock import parse_instant
 from core.errors import InvalidInput, Untrusted
 from core.limits import LIMITS, Limits
 from security.digests import Sha256Hex, check_digest
+
+#: Control characters, surrogates (which UTF-8 cannot hold), line and paragraph separators.
+_UNFIT = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
 class Fields:
@@ -33,12 +37,15 @@ class Fields:
     def __contains__(self, name: str) -> bool:
         return name in self._values
 
-    def text(self, name: str, bytes_max: int | None = None) -> str:
-        """A non-empty string of at most `bytes_max` (default `limits.text_bytes_max`) bytes of UTF-8."""
+    def text(self, name: str, bytes_max: int | None = None, *, lines: bool = False) -> str:
+        """A non-empty string of at most `bytes_max` (default `limits.text_bytes_max`) bytes of UTF-8.
+
+        Without control characters, so that it may be shown on a terminal; line feeds with `lines`.
+        """
         value = self._take(name)
         bound = self._limits.text_bytes_max if bytes_max is None else bytes_max
-        if not isinstance(value, str) or not value or len(value.encode("utf-8", "surrogatepass")) > bound:
-            raise self.wrong(name, f"a text of 1 to {bound} bytes")
+        if not isinstance(value, str) or not value or len(value) > bound or _unfit(value, bound, lines=lines):
+            raise self.wrong(name, f"a text of 1 to {bound} bytes without control characters")
         return value
 
     def optional_text(self, name: str) -> str | None:
@@ -141,6 +148,15 @@ class Fields:
             raise Untrusted(f"{self._what}: {name} is missing", reason="MALFORMED")
         self._read.add(name)
         return self._values[name]
+
+
+def _unfit(text: str, bytes_max: int, *, lines: bool) -> bool:
+    if text.isascii() and text.isprintable():
+        return False
+    shown = text.replace("\n", "") if lines else text
+    if any(unicodedata.category(each) in _UNFIT for each in shown):
+        return True
+    return len(text.encode("utf-8")) > bytes_max
 
 
 def decode_base64(text: str, what: str) -> bytes:

@@ -172,7 +172,7 @@ class RegistryLog:
         continues = None
         if "continues" in fields:
             old = fields.object("continues")
-            continues = (old.text("origin"), old.text("checkpoint"))
+            continues = (old.text("origin"), old.text("checkpoint", lines=True))
             old.finish()
         made = cls(fields.text("origin"), fields.binary("key", ED25519_PUBLIC_BYTES), continues)
         fields.finish()

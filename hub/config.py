@@ -7,6 +7,7 @@
 Unknown keys, wrong types and addresses that cannot be dialled are `InvalidInput`.
 """
 
+import ipaddress
 import json
 import re
 from pathlib import Path
@@ -136,9 +137,22 @@ class HubSettings(Section):
         return self.hub.enrol_listen or f"[::]:{split_address(self.hub.enrol_address)[1]}"
 
     @property
+    def hosts(self) -> frozenset[str]:
+        """The hosts by which nodes reach the hub, as its certificate writes them."""
+        hosts = (split_address(address)[0] for address in (self.hub.address, self.hub.enrol_address))
+        return frozenset(_canonical_host(host) for host in hosts)
+
+    @property
     def admin_keys(self) -> Path:
         """Where the administrators' keys are looked for: `admin_keys`, or `admin/` in the directory."""
         return Path(self.hub.admin_keys) if self.hub.admin_keys else self.layout.admin
+
+
+def _canonical_host(host: str) -> str:
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        return host
 
 
 def load_settings(path: Path) -> HubSettings:

@@ -1,0 +1,26 @@
+"""Tell glibc to keep large buffers instead of returning each to the kernel.
+
+A hub moves 1 MiB frames; with glibc's defaults each is mapped and unmapped, which costs up to a third of
+the throughput (docs/adr). Elsewhere than glibc this does nothing.
+
+    keep_large_buffers()
+"""
+
+import ctypes
+
+_M_TRIM_THRESHOLD = -1  # mallopt(3)
+_M_MMAP_THRESHOLD = -3
+_MMAP_THRESHOLD_BYTES = 16 * 1024 * 1024
+_TRIM_THRESHOLD_BYTES = 64 * 1024 * 1024
+
+
+def keep_large_buffers() -> bool:
+    """Raise the thresholds; whether the C library took them."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is None:
+        return False
+    taken = (
+        mallopt(_M_MMAP_THRESHOLD, _MMAP_THRESHOLD_BYTES),
+        mallopt(_M_TRIM_THRESHOLD, _TRIM_THRESHOLD_BYTES),
+    )
+    return all(result == 1 for result in taken)

@@ -1,0 +1,212 @@
+"""How every call is answered: who calls, the work in a thread, errors as status.
+
+A service's method is a plain function of (caller, request) that returns a response and raises
+`SynclineError`; `Calls` makes a gRPC handler of it. Any other exception is a bug: the caller gets an
+incident number, the log the traceback, and nothing of the inside goes over the wire.
+
+    calls = Calls(gate, threads, limits)
+    calls.unary(get_hub_info, GetHubInfoRequest)         # for grpc.method_handlers_generic_handler
+    await calls.sweep()                                  # for ever: ends streams that may no longer be
+"""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable, Coroutine
+from concurrent.futures import Executor
+from typing import Any, Generic, NoReturn, Protocol, TypeVar
+
+import grpc
+from google.protobuf.message import Message
+from grpc import aio
+
+from core.errors import SynclineError
+from core.limits import Limits
+from core.logs import get_logger
+from hub.rpc.identity import AuthContext
+from sync.wire import errors as wire_errors
+
+_log = get_logger("hub.rpc")
+
+CallerT = TypeVar("CallerT")
+CallerT_co = TypeVar("CallerT_co", covariant=True)
+RequestT = TypeVar("RequestT", bound=Message)
+T = TypeVar("T")
+RpcContext = aio.ServicerContext[Any, Any]
+Serializer = Callable[[Any], bytes]
+Deserializer = Callable[[bytes], Any]
+
+
+class Gate(Protocol[CallerT_co]):
+    """Who may come in. Called in a thread, at every call and again on open streams."""
+
+    def admit(self, context: AuthContext) -> CallerT_co:
+        """The caller behind a connection. Raises `Untrusted`, `Denied` or `Unavailable`."""
+        ...
+
+
+class _Stream:
+    """An open stream: whose it is, the task that serves it, and why it was ended from outside."""
+
+    def __init__(self, properties: AuthContext, task: asyncio.Task[None]) -> None:
+        self.properties = properties
+        self.task = task
+        self.refusal: Exception | None = None
+
+    def end(self, refusal: Exception) -> None:
+        if self.refusal is None:
+            self.refusal = refusal
+            self.task.cancel()
+
+
+class Calls(Generic[CallerT]):
+    """Makes gRPC handlers of functions. `threads` runs everything that may block."""
+
+    def __init__(self, gate: Gate[CallerT], threads: Executor, limits: Limits) -> None:
+        self._gate = gate
+        self._threads = threads
+        self._limits = limits
+        self._streams: set[_Stream] = set()
+        self._ending: Exception | None = None
+
+    async def in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
+        """Run what may block. A cancelled caller still waits for it: nothing of a call outlives the call."""
+        future = asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            if not future.done():
+                await asyncio.wait({future})
+            if not future.cancelled():
+                future.exception()  # seen; the cancellation is what counts
+            raise
+
+    def unary(
+        self, answer: Callable[[CallerT, RequestT], Message], request: type[RequestT]
+    ) -> grpc.RpcMethodHandler[Any, Any]:
+        """One message, one answer; `answer` runs in a thread."""
+
+        async def handle(message: RequestT, context: RpcContext) -> Message:
+            properties = properties_of(context)
+            try:
+                return await self.in_thread(lambda: answer(self._gate.admit(properties), message))
+            except Exception as error:  # noqa: BLE001 - whatever it is, it becomes a status
+                await refuse(context, error)
+
+        return grpc.unary_unary_rpc_method_handler(
+            handle,  # type: ignore[arg-type]
+            request_deserializer=request.FromString,
+            response_serializer=serialize,
+        )
+
+    def stream_down(
+        self,
+        answer: Callable[[CallerT, RequestT, RpcContext], Coroutine[Any, Any, None]],
+        request: type[RequestT],
+        response_serializer: Serializer,
+    ) -> grpc.RpcMethodHandler[Any, Any]:
+        """One message, many answers; `answer` writes them to the context."""
+
+        async def handle(message: RequestT, context: RpcContext) -> None:
+            await self._serve_stream(context, lambda caller: answer(caller, message, context))
+
+        return grpc.unary_stream_rpc_method_handler(
+            handle,  # type: ignore[arg-type]
+            request_deserializer=request.FromString,
+            response_serializer=response_serializer,
+        )
+
+    def stream_both(
+        self,
+        answer: Callable[[CallerT, AsyncIterator[Any], RpcContext], Coroutine[Any, Any, None]],
+        request_deserializer: Deserializer,
+        response_serializer: Serializer,
+    ) -> grpc.RpcMethodHandler[Any, Any]:
+        """Many messages, many answers."""
+
+        async def handle(messages: AsyncIterator[Any], context: RpcContext) -> None:
+            await self._serve_stream(context, lambda caller: answer(caller, messages, context))
+
+        return grpc.stream_stream_rpc_method_handler(
+            handle,  # type: ignore[arg-type]
+            request_deserializer=request_deserializer,
+            response_serializer=response_serializer,
+        )
+
+    async def _serve_stream(
+        self, context: RpcContext, serve: Callable[[CallerT], Coroutine[Any, Any, None]]
+    ) -> None:
+        try:
+            await self._run_stream(properties_of(context), serve)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it becomes a status
+            await refuse(context, error)
+
+    async def _run_stream(
+        self, properties: AuthContext, serve: Callable[[CallerT], Coroutine[Any, Any, None]]
+    ) -> None:
+        caller = await self.in_thread(self._gate.admit, properties)
+        if self._ending is not None:
+            raise self._ending
+        stream = _Stream(properties, asyncio.create_task(serve(caller)))
+        self._streams.add(stream)
+        try:
+            await asyncio.wait({stream.task})
+        finally:
+            self._streams.discard(stream)
+            if not stream.task.done():  # the client went away
+                stream.task.cancel()
+                await asyncio.wait({stream.task})
+        if stream.refusal is not None:
+            raise stream.refusal
+        stream.task.result()
+
+    async def sweep(self) -> None:
+        """For ever: look up the callers of open streams within `reauthorise_s`, and end what must end."""
+        while True:
+            await asyncio.sleep(self._limits.reauthorise_s / 2)
+            streams = list(self._streams)
+            if not streams:
+                continue
+            for stream, refusal in zip(streams, await self.in_thread(self._refusals, streams), strict=True):
+                if refusal is not None:
+                    stream.end(refusal)
+
+    def _refusals(self, streams: list[_Stream]) -> list[Exception | None]:
+        return [self._refusal(stream) for stream in streams]
+
+    def _refusal(self, stream: _Stream) -> Exception | None:
+        try:
+            self._gate.admit(stream.properties)
+        except Exception as error:  # noqa: BLE001 - a stream that cannot be authorised ends, whatever the cause
+            return error
+        return None
+
+    def end_streams(self, reason: SynclineError) -> None:
+        """End every open stream, and those to come, with `reason`: the hub is stopping."""
+        self._ending = reason
+        for stream in list(self._streams):
+            stream.end(reason)
+
+
+def properties_of(context: RpcContext) -> AuthContext:
+    """What gRPC knows about the connection of a call."""
+    return {name: tuple(values) for name, values in context.auth_context().items()}
+
+
+def serialize(message: Message) -> bytes:
+    """The generated codec."""
+    return message.SerializeToString()
+
+
+async def refuse(context: RpcContext, error: Exception) -> NoReturn:
+    """End the call with the status of `error`; a bug's inside stays in the log."""
+    if isinstance(error, aio.AbortError):
+        raise error
+    if not isinstance(error, SynclineError):
+        incident = secrets.token_hex(4)
+        _log.error("bug while answering a call", incident=incident, exc_info=error)
+        await context.abort(
+            grpc.StatusCode.INTERNAL, f"the hub failed; tell its operator: incident {incident}"
+        )
+    code, details, metadata = wire_errors.to_status(error)
+    await context.abort(code, details, metadata)
+    raise AssertionError("abort raises")

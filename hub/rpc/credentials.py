@@ -1,0 +1,109 @@
+"""TLS for the two ports, renewed while they serve.
+
+Every new connection asks `ServerIdentity` for the certificate, so a renewed file is used at once and a
+broken one is noticed: gRPC itself would silently go on with the old certificate until it expires, so a
+failure is logged each time, with its remedy, and shown by `problem`.
+
+    os.environ.update(ENVIRONMENT)                   # before gRPC's first connection
+    identity = ServerIdentity(layout)
+    server.add_secure_port(address, identity.node_port())
+"""
+
+import threading
+from pathlib import Path
+from types import MappingProxyType
+
+import grpc
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from core.errors import Corrupt, Unavailable
+from core.logs import get_logger
+from hub.layout import Layout
+
+#: gRPC offers no way to demand TLS 1.3. Its certificates here are P-256, so a TLS 1.2 handshake that may use
+#: RSA suites alone finds no common cipher; TLS 1.3 has suites of its own. Calls check the version again.
+ENVIRONMENT = MappingProxyType({"GRPC_SSL_CIPHER_SUITES": "ECDHE-RSA-AES256-GCM-SHA384"})
+
+_log = get_logger("hub.rpc.credentials")
+
+
+class ServerIdentity:
+    """The hub's own certificate and key, read again when the files change."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._lock = threading.Lock()
+        self._stamp: tuple[int, ...] = ()
+        self._problem = ""
+        self._current = self._read()
+        self._stamp = self._stamps()
+
+    @property
+    def problem(self) -> str:
+        """Why the newest files are not used; empty when they are."""
+        return self._problem
+
+    def node_port(self) -> grpc.ServerCredentials:
+        """TLS that demands a client certificate of the hub's CA."""
+        return grpc.dynamic_ssl_server_credentials(
+            self._configuration(with_clients=True),
+            lambda: self._fetch(with_clients=True),
+            require_client_authentication=True,
+        )
+
+    def enrolment_port(self) -> grpc.ServerCredentials:
+        """TLS without a client certificate."""
+        return grpc.dynamic_ssl_server_credentials(
+            self._configuration(with_clients=False),
+            lambda: self._fetch(with_clients=False),
+            require_client_authentication=False,
+        )
+
+    def _fetch(self, *, with_clients: bool) -> grpc.ServerCertificateConfiguration:
+        self.refresh()
+        return self._configuration(with_clients=with_clients)
+
+    def refresh(self) -> None:
+        """Look at the files again; never raises."""
+        with self._lock:
+            try:
+                stamps = self._stamps()
+                if stamps == self._stamp:
+                    return
+                self._current = self._read()
+                self._stamp, self._problem = stamps, ""
+            except Exception as error:  # noqa: BLE001 - gRPC would swallow it and say nothing
+                self._problem = str(error)
+                _log.error(
+                    "the hub's certificate cannot be loaded; serving the old one",
+                    problem=str(error),
+                    remedy=f"restore {self._layout.server_certificate} and its key from a backup",
+                )
+
+    def _configuration(self, *, with_clients: bool) -> grpc.ServerCertificateConfiguration:
+        key, chain, ca = self._current
+        return grpc.ssl_server_certificate_configuration([(key, chain)], ca if with_clients else None)
+
+    def _stamps(self) -> tuple[int, ...]:
+        paths = (self._layout.server_key, self._layout.server_certificate, self._layout.ca_certificate)
+        return tuple(stamp for path in paths for stamp in _stamp(path))
+
+    def _read(self) -> tuple[bytes, bytes, bytes]:
+        key = self._layout.server_key.read_bytes()
+        chain = self._layout.server_certificate.read_bytes()
+        ca = self._layout.ca_certificate.read_bytes()
+        try:
+            x509.load_pem_x509_certificates(ca)
+            public = x509.load_pem_x509_certificates(chain)[0].public_key()
+            own = load_pem_private_key(key, None).public_key()
+        except (ValueError, TypeError) as error:
+            raise Corrupt(f"the hub's TLS files do not parse: {error}") from error
+        if public != own:
+            raise Unavailable("the hub's certificate and its key do not match")
+        return key, chain, ca
+
+
+def _stamp(path: Path) -> tuple[int, int, int]:
+    status = path.stat()
+    return status.st_ino, status.st_mtime_ns, status.st_size

@@ -56,7 +56,5 @@ def parse_instant(text: str) -> datetime:
     except ValueError:
         moment = None
     if moment is None or format_instant(moment) != text:
-        raise InvalidInput(
-            f"{text!r} is not an instant", remedy="write UTC like 2026-11-22T13:21:00Z"
-        )
+        raise InvalidInput(f"{text!r} is not an instant", remedy="write UTC like 2026-11-22T13:21:00Z")
     return moment

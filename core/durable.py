@@ -19,7 +19,7 @@ FaultHook = Callable[[str, Path], None]
 
 
 def _no_fault(step: str, path: Path) -> None:
-    return None
+    del step, path
 
 
 fault_hook: FaultHook = _no_fault
@@ -43,7 +43,7 @@ def write_file(path: Path, data: bytes, *, mode: int = 0o644, exclusive: bool = 
         if exclusive:
             fault_hook("rename", path)
             os.link(temporary, path)
-            os.unlink(temporary)
+            temporary.unlink()
         else:
             rename(temporary, path)
             return
@@ -62,7 +62,7 @@ def fsync(descriptor: int, path: Path) -> None:
 def rename(source: Path, target: Path) -> None:
     """Rename atomically over `target` and make the new name durable."""
     fault_hook("rename", target)
-    os.replace(source, target)
+    source.replace(target)
     fsync_dir(target.parent)
 
 

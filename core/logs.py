@@ -24,7 +24,8 @@ def printable(text: str) -> str:
         return text
     return "".join(
         c.encode("unicode_escape").decode("ascii")
-        if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") or c in "\u202a\u202b\u202d\u202e\u2066\u2067\u2068"
+        if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp")
+        or c in "\u202a\u202b\u202d\u202e\u2066\u2067\u2068"
         else c
         for c in text
     )

@@ -1,7 +1,8 @@
 """Legal ids and paths: what may name a partner, a node, a dataset, and a file within one.
 
 A path in an inventory is relative, UTF-8, NFC, `/`-separated, without `.`, `..`, empty parts, control
-characters or backslashes, and does not start with `.syncline`. Such a path, joined to a mirror's root, stays inside it; and `sha256sum` prints it unescaped.
+characters or backslashes, and does not start with `.syncline`. Such a path, joined to a mirror's root,
+stays inside it; and `sha256sum` prints it unescaped.
 
     check_path("ໄຟລ໌/geology.geojson")         # returns it, or raises InvalidInput
     path_problem("a\\b")                        # "has a backslash"
@@ -86,6 +87,10 @@ def path_problem(path: str, limits: Limits = LIMITS) -> str | None:
         return "is not UTF-8"
     if len(encoded) > limits.path_bytes_max:
         return f"is longer than {limits.path_bytes_max} bytes"
+    return _text_problem(path) or _parts_problem(path.split("/"), limits)
+
+
+def _text_problem(path: str) -> str | None:
     if path.isascii():
         if not path.isprintable():
             return "has a control character"
@@ -94,9 +99,10 @@ def path_problem(path: str, limits: Limits = LIMITS) -> str | None:
             return "has a control character"
         if not unicodedata.is_normalized("NFC", path):
             return "is not in Unicode normal form C"
-    if "\\" in path:
-        return "has a backslash"
-    parts = path.split("/")
+    return "has a backslash" if "\\" in path else None
+
+
+def _parts_problem(parts: list[str], limits: Limits) -> str | None:
     if len(parts) > limits.path_depth_max:
         return f"is deeper than {limits.path_depth_max} folders"
     for part in parts:

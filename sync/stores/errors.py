@@ -1,6 +1,9 @@
 """What a chunk store says when it cannot give or take a chunk; the same words from every back end."""
 
-from core.errors import Unavailable
+import errno
+from pathlib import Path
+
+from core.errors import Corrupt, Unavailable
 from sync.ports import ChunkId
 
 
@@ -17,4 +20,24 @@ def disk_full(where: str) -> Unavailable:
         f"no space left for chunks in {where}",
         remedy="free space on that disk; the transfer then goes on by itself",
         reason="DISK_FULL",
+    )
+
+
+def disk_failed(where: str, error: OSError) -> Unavailable:
+    """Chunks could not be made durable; they count as never received."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return disk_full(where)
+    return Unavailable(
+        f"chunks in {where} could not be written ({error.strerror or error})",
+        remedy="check the disk and the system's log",
+        reason="DISK_FAILED",
+    )
+
+
+def corrupt_record(chunk: ChunkId, pack: Path, offset: int) -> Corrupt:
+    """Stored bytes are not what they were."""
+    return Corrupt(
+        f"chunk {chunk.hex()} in {pack} at offset {offset} is damaged",
+        remedy="check the disk; restore the pack from a backup, or rebuild the index and publish again",
+        reason="CORRUPT_CHUNK",
     )

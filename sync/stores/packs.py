@@ -1,39 +1,299 @@
-"""Chunks of one owner in pack files with an SQLite index (signatures; being filled in).
+"""Chunks of one owner in pack files on a filesystem, with an index beside them.
+
+    <directory>/lock · index.sqlite · packs/00000001.pack …
+
+Rules: the order is pack, fsync, index; only what is indexed is here. What `commit` has returned for survives a
+power cut; what was appended but not indexed when the process ended is indexed again if its records are whole, and
+cut off where nothing whole follows. Nothing that is indexed is ever cut or overwritten. Chunks are checked on the
+way in and on the way out. One process writes; any number of threads, and of processes with `readonly`, read.
 
     store = PackStore(directory, limits)
+    store.put(unpack(frame)); store.commit()
+    for chunk in store.get(ids): ...
+
+`put(checked=True)` skips the check for callers that ran `compression.check_chunk` in threads of their own. Puts go
+on while a commit flushes: commit often (each few megabytes), and no sender waits long for its acknowledgement.
 """
 
+import os
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from core.limits import LIMITS, Limits
+from core import durable
+from core.clock import Clock, SystemClock
+from core.errors import Corrupt, Unavailable
+from core.limits import KIB, LIMITS, MIB, Limits
+from sync.compression import check_chunk
 from sync.ports import ChunkId, StoredChunk
+from sync.stores.appender import Appender
+from sync.stores.errors import corrupt_record, disk_failed, missing_chunk
+from sync.stores.index import Index
+from sync.stores.packfiles import PackFiles, read_at
+from sync.stores.records import HEADER_BYTES, Location, check_record, pack_name, scan
+
+INDEX_NAME = "index.sqlite"
+
+_IDS_AT_A_TIME = 1024
+_READ_BYTES = 1 * MIB  # read ahead of what is asked, at most
+_GAP_BYTES = 32 * KIB  # read over gaps up to this rather than read twice
+_RECOVER_ROWS = 10_000
+
+_Entry = tuple[ChunkId, Location]
 
 
 class PackStore:
-    """A `ChunkStore` on a filesystem."""
+    """A `ChunkStore` in `directory`, which is made if missing.
 
-    def __init__(self, directory: Path, limits: Limits = LIMITS, *, readonly: bool = False) -> None:
-        raise NotImplementedError
+    `readonly` looks at a store that another process may be writing: it changes nothing and takes no lock.
+    `rebuild` throws the index away first and makes it again from the packs. Raises `Conflict` (STORE_LOCKED),
+    `Corrupt` (CORRUPT_INDEX), `Unavailable` (NO_STORE, NEWER_STATE).
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        limits: Limits = LIMITS,
+        *,
+        readonly: bool = False,
+        rebuild: bool = False,
+        clock: Clock | None = None,
+    ) -> None:
+        self.directory = directory
+        #: What opening found wrong: lines for the log. Packs named here are read, and not written to.
+        self.problems: list[str] = []
+        self._limits = limits
+        self._clock = clock or SystemClock()
+        self._files = PackFiles(directory / "packs")
+        self._writing = threading.Lock()
+        self._committing = threading.Lock()
+        self._pending: dict[ChunkId, Location] = {}  # appended, not yet durable
+        self._flushing: dict[ChunkId, Location] = {}  # a commit is making these durable
+        self._appender: Appender | None = None
+        if readonly:
+            self._index = Index(directory / INDEX_NAME, readonly=True)
+            return
+        self._files.directory.mkdir(parents=True, exist_ok=True)
+        self._appender = Appender(directory, self._files, limits)
+        try:
+            if rebuild:
+                self._forget_index()
+            self._index = Index(directory / INDEX_NAME)
+            durable.fsync_dir(directory)
+            self._recover()
+        except BaseException:
+            self._appender.close()
+            raise
 
     def missing(self, ids: Sequence[ChunkId]) -> list[bool]:
-        raise NotImplementedError
+        present = self._index.present(ids)
+        return [id_ not in present for id_ in ids]
 
     def put(self, chunks: Iterable[StoredChunk], *, checked: bool = False) -> None:
-        raise NotImplementedError
+        given: dict[ChunkId, StoredChunk] = {}
+        for chunk in chunks:
+            if not checked:
+                check_chunk(chunk, self._limits)
+            given.setdefault(bytes(chunk.id), chunk)
+        for known in self._index.present(given):
+            del given[known]
+        appender = self._writable()
+        with self._writing:
+            new = [
+                chunk
+                for id_, chunk in given.items()
+                if id_ not in self._pending and id_ not in self._flushing
+            ]
+            if new:
+                self._pending.update(appender.append(new))
 
     def commit(self) -> None:
-        raise NotImplementedError
+        appender = self._writable()
+        with self._committing:
+            with self._writing:
+                rows, self._flushing, self._pending = self._pending, self._pending, {}
+                if not rows:
+                    return
+                number, end = appender.position
+            try:
+                extents = self._flush({where.pack for where in rows.values()}, number, end)
+            except OSError as error:
+                # What the kernel kept of these packs is unknown: their rows are forgotten, the sender repeats them.
+                with self._writing:
+                    appender.start_after(number)
+                    self._flushing = {}
+                    if appender.position[0] == number:
+                        self._pending = {i: at for i, at in self._pending.items() if at.pack > number}
+                raise disk_failed(str(self.directory), error) from error
+            try:
+                self._index.add(rows, extents, int(self._clock.now().timestamp()))
+            except BaseException:
+                with self._writing:
+                    self._pending = {**rows, **self._pending}
+                    self._flushing = {}
+                raise
+            with self._writing:
+                self._flushing = {}
 
     def get(self, ids: Sequence[ChunkId], *, check: bool = True) -> Iterator[StoredChunk]:
-        raise NotImplementedError
+        for at in range(0, len(ids), _IDS_AT_A_TIME):
+            part = ids[at : at + _IDS_AT_A_TIME]
+            places = self._index.locate(part)
+            window: list[_Entry] = []
+            size = 0
+            for id_ in part:
+                where = places.get(id_)
+                if where is None:
+                    yield from self._read(window, check=check)
+                    raise missing_chunk(id_)
+                if window and size + where.stored > _READ_BYTES:
+                    yield from self._read(window, check=check)
+                    window, size = [], 0
+                window.append((id_, where))
+                size += where.stored
+            yield from self._read(window, check=check)
 
     def verify(self) -> Iterator[str]:
-        raise NotImplementedError
+        yield from (f"{self.directory / INDEX_NAME}: {line}" for line in self._index.problems())
+        for id_, where in self._index.by_place():
+            try:
+                with self._files.open(where.pack) as descriptor:
+                    record = read_at(descriptor, where.offset, HEADER_BYTES + where.stored)
+                check_record(record, id_, where, self._limits)
+            except (Corrupt, OSError):
+                yield corrupt_record(id_, self._files.path(where.pack), where.offset).message
+
+    def count(self) -> int:
+        """How many chunks are here."""
+        return self._index.count()
+
+    def stored_bytes(self) -> int:
+        """What the packs take on the disk."""
+        return self._files.bytes()
 
     def rebuild_index(self) -> int:
-        """Index again what the packs hold; how many chunks there are."""
-        raise NotImplementedError
+        """Throw the index away and make it again from the packs; how many chunks there are.
+
+        While it runs, the store must not be used otherwise.
+        """
+        self.commit()
+        self._index.close()
+        self._forget_index()
+        self._index = Index(self.directory / INDEX_NAME)
+        self._recover()
+        return self._index.count()
 
     def close(self) -> None:
-        raise NotImplementedError
+        """Give the store up. What was not committed is not flushed; if the system lives, it is found again."""
+        with self._committing, self._writing:
+            if self._appender is not None:
+                self._appender.close()
+                self._appender = None
+            self._index.close()
+            self._files.close()
+
+    def _writable(self) -> Appender:
+        if self._appender is None:
+            raise Unavailable(f"{self.directory} is not open for writing", reason="READ_ONLY")
+        return self._appender
+
+    def _flush(self, packs: set[int], number: int, end: int) -> dict[int, int]:
+        """Make packs durable up to what was appended; their new extents."""
+        extents: dict[int, int] = {}
+        for pack in sorted(packs):
+            with self._files.open(pack) as descriptor:
+                durable.fsync(descriptor, self._files.path(pack))
+                extents[pack] = end if pack == number else os.fstat(descriptor).st_size
+        durable.fsync_dir(self._files.directory)
+        return extents
+
+    def _read(self, window: list[_Entry], *, check: bool) -> Iterator[StoredChunk]:
+        """The chunks of `window` in its order, read in the order of the disk, neighbours together."""
+        found: dict[ChunkId, StoredChunk] = {}
+        for run in _runs(sorted(set(window), key=lambda entry: entry[1])):
+            first, last = run[0][1], run[-1][1]
+            try:
+                with self._files.open(first.pack) as descriptor:
+                    data = read_at(descriptor, first.data_offset, last.end - first.data_offset)
+            except OSError as error:
+                raise corrupt_record(run[0][0], self._files.path(first.pack), first.offset) from error
+            for id_, where in run:
+                at = where.offset - first.offset
+                chunk = StoredChunk(id_, where.codec, where.raw, data[at : at + where.stored])
+                try:
+                    if check:
+                        check_chunk(chunk, self._limits)
+                    elif len(chunk.data) != where.stored:
+                        raise Corrupt("cut off")
+                except Corrupt as error:
+                    raise corrupt_record(id_, self._files.path(where.pack), where.offset) from error
+                found[id_] = chunk
+        for id_, _ in window:
+            yield found[id_]
+
+    def _recover(self) -> None:
+        """Index what is whole behind each pack's indexed extent; cut off what is torn; choose where to go on."""
+        appender = self._writable()
+        extents = self._index.extents()
+        numbers = self._files.numbers()
+        self.problems = [f"{pack_name(gone)} is missing" for gone in sorted(extents.keys() - set(numbers))]
+        newest = max([*numbers, *extents], default=0)
+        whole = False
+        for number in numbers:
+            whole = self._recover_pack(number, extents.get(number, 0))
+        appender.start_after(newest)
+        if numbers and numbers[-1] == newest and whole:
+            if self._files.path(newest).stat().st_size < self._limits.pack_bytes_max:
+                appender.resume(newest)
+
+    def _recover_pack(self, number: int, indexed: int) -> bool:
+        """Whether the pack may be appended to."""
+        path = self._files.path(number)
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            size = os.fstat(descriptor).st_size
+            if size < indexed:
+                self.problems.append(f"{path} has {size} bytes, of which {indexed} were once durable")
+                return False
+            end = indexed
+            rows: dict[ChunkId, Location] = {}
+            for id_, where in scan(descriptor, number, indexed, self._limits):
+                rows[id_] = where
+                end = where.end
+                if len(rows) >= _RECOVER_ROWS:
+                    self._index_recovered(descriptor, number, rows, end)
+                    rows = {}
+            if end == 0:  # not one whole record, so nothing that was ever acknowledged
+                path.unlink()
+                durable.fsync_dir(path.parent)
+                return False
+            if end < size:
+                os.ftruncate(descriptor, end)
+            if rows or end < size:
+                self._index_recovered(descriptor, number, rows, end)
+        finally:
+            os.close(descriptor)
+        return True
+
+    def _index_recovered(self, descriptor: int, number: int, rows: dict[ChunkId, Location], end: int) -> None:
+        durable.fsync(descriptor, self._files.path(number))
+        self._index.add(rows, {number: end}, int(self._clock.now().timestamp()))
+
+    def _forget_index(self) -> None:
+        for suffix in ("", "-wal", "-shm"):
+            (self.directory / (INDEX_NAME + suffix)).unlink(missing_ok=True)
+
+
+def _runs(entries: list[_Entry]) -> Iterator[list[_Entry]]:
+    """Group entries that lie close together in one pack."""
+    run: list[_Entry] = []
+    for entry in entries:
+        where = entry[1]
+        if run:
+            last = run[-1][1]
+            if where.pack != last.pack or where.offset - last.end > _GAP_BYTES:
+                yield run
+                run = []
+        run.append(entry)
+    if run:
+        yield run

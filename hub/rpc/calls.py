@@ -23,7 +23,7 @@ from core.errors import SynclineError
 from core.limits import Limits
 from core.logs import get_logger
 from hub.rpc.identity import AuthContext
-from sync.wire import errors as wire_errors
+from sync.wire.errors import status_of
 
 _log = get_logger("hub.rpc")
 
@@ -207,6 +207,6 @@ async def refuse(context: RpcContext, error: Exception) -> NoReturn:
         await context.abort(
             grpc.StatusCode.INTERNAL, f"the hub failed; tell its operator: incident {incident}"
         )
-    code, details, metadata = wire_errors.to_status(error)
-    await context.abort(code, details, metadata)
+    status = status_of(error)
+    await context.abort(status.code, status.details or "", tuple(status.trailing_metadata or ()))
     raise AssertionError("abort raises")

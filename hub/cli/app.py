@@ -1,0 +1,118 @@
+"""The application object that the commands register with, and what they share: settings, hub, keys."""
+
+import os
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from core import commands, logs
+from core.clock import SystemClock, format_instant
+from core.errors import InvalidInput
+from core.names import PartnerId, check_partner
+from hub.administrators import keys_at_hand, require_keys
+from hub.config import DEFAULT_PATH, HubSettings, load_settings
+from hub.services.hub import Hub
+from security.keys import SigningKey
+
+CONFIG_VARIABLE = "SYNCLINE_HUB_CONFIG"
+_PASSPHRASE_VARIABLE = "SYNCLINE_ADMIN_PASSPHRASE_FILE"  # noqa: S105 - the name of a variable
+_PASSPHRASE_CREDENTIAL = "admin-passphrase"  # noqa: S105 - the name of a systemd credential
+
+app = commands.new_app(
+    "syncline-hub",
+    "The operator's hub: partners enrol here, and exchange what their owners share.",
+    config_default=DEFAULT_PATH,
+    config_variable=CONFIG_VARIABLE,
+)
+
+PartnerArgument = Annotated[str, typer.Argument(metavar="PARTNER", help="A partner's id, like la-dgm.")]
+NodeOption = Annotated[str | None, typer.Option("--node", metavar="NAME", help="One of its nodes.")]
+KeysOption = Annotated[
+    Path | None,
+    typer.Option("--keys", metavar="DIR", help="Folder with the administrators' keys, if not in the hub's."),
+]
+
+
+def settings_of(ctx: typer.Context, config: Path | None) -> HubSettings:
+    """The settings that the command line or the environment names."""
+    return load_settings(commands.config_path(ctx, config))
+
+
+@contextmanager
+def opened(settings: HubSettings) -> Generator[Hub]:
+    """The hub's services, beside a running hub or without one. A command's log is its warnings."""
+    logs.configure(level="warning")
+    secret = passphrase()
+    with Hub.open(
+        settings.layout,
+        clock=SystemClock(),
+        administrator_keys=lambda: keys_at_hand(settings.admin_keys, secret),
+    ) as hub:
+        yield hub
+
+
+def keys_for(settings: HubSettings, keys: Path | None) -> Sequence[SigningKey]:
+    """Those of `--keys`, which must be there; else those in the hub's directory, if they still are."""
+    if keys is not None:
+        return require_keys(keys, passphrase())
+    return keys_at_hand(settings.admin_keys, passphrase())
+
+
+def passphrase() -> bytes | None:
+    """The passphrase of the administrators' keys: a file that a variable names, or a systemd credential."""
+    named = os.environ.get(_PASSPHRASE_VARIABLE)
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+    if named:
+        path = Path(named)
+    elif credentials and (Path(credentials) / _PASSPHRASE_CREDENTIAL).is_file():
+        path = Path(credentials) / _PASSPHRASE_CREDENTIAL
+    else:
+        return None
+    try:
+        secret = path.read_bytes().rstrip(b"\r\n")
+    except OSError as error:
+        raise InvalidInput(
+            f"the passphrase in {path} cannot be read: {error.strerror}",
+            remedy=f"correct {_PASSPHRASE_VARIABLE}",
+        ) from error
+    if not secret:
+        raise InvalidInput(f"the passphrase in {path} is empty")
+    return secret
+
+
+def known_partner(hub: Hub, text: str) -> PartnerId:
+    """A partner of the registry. Raises `InvalidInput` that lists who there is."""
+    partner = check_partner(text)
+    known = [standing.partner.id for standing in hub.registry.partners()]
+    if partner not in known:
+        raise InvalidInput(
+            f"{partner} is not a partner of this federation",
+            remedy=f"known are: {', '.join(known) or 'none yet'}; see `syncline-hub partners`",
+        )
+    return partner
+
+
+def same_config(ctx: typer.Context, config: Path | None) -> str:
+    """`syncline-hub` as the operator has called it, for the next steps that messages name."""
+    path = commands.config_path(ctx, config)
+    return "syncline-hub" if path == DEFAULT_PATH else f"syncline-hub --config {path}"
+
+
+def ago(moment: datetime | None, now: datetime) -> str:
+    """How long ago, in words."""
+    if moment is None:
+        return "never"
+    seconds = max(0, int((now - moment).total_seconds()))
+    for size, unit in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}s ago"
+    return f"{seconds} s ago"
+
+
+def instant(moment: datetime | None) -> str | None:
+    """For JSON."""
+    return None if moment is None else format_instant(moment)

@@ -1,0 +1,39 @@
+"""`syncline-hub datasets`: what has been published here."""
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from core.clock import SystemClock
+from core.commands import ConfigOption, JsonOption, emit_json, say
+from core.logs import printable
+from hub.cli.app import ago, app, opened, settings_of
+
+
+@app.command()
+def datasets(ctx: typer.Context, as_json: JsonOption = False, config: ConfigOption = None) -> None:
+    """List every dataset: its newest version, size, and whether its bytes are here."""
+    with opened(settings_of(ctx, config)) as hub:
+        found = hub.catalogue.datasets()
+    if as_json:
+        emit_json({"datasets": found})
+        return
+    if not found:
+        say("No dataset yet; the agencies' nodes publish by themselves once they have joined.")
+        return
+    now = SystemClock().now()
+    table = Table(
+        "dataset", "title", "version", "files", "bytes", "content", "accepted", box=None, pad_edge=False
+    )
+    for each in found:
+        title = each.title.get("en") or next(iter(each.title.values()), "")
+        table.add_row(
+            each.dataset,
+            printable(title),
+            str(each.version_seq) if each.version_seq else "policy only",
+            f"{each.files:,}",
+            f"{each.bytes:,}",
+            "here" if each.has_content else "withheld",
+            ago(each.accepted, now),
+        )
+    Console(highlight=False, markup=False).print(table)

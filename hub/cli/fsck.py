@@ -1,0 +1,41 @@
+"""`syncline-hub fsck`: every stored byte re-read and checked."""
+
+from typing import Annotated
+
+import typer
+
+from core.commands import ConfigOption, JsonOption, emit_json, say
+from core.errors import Corrupt
+from hub.cli.app import app, opened, settings_of
+from hub.lock import exclusive
+
+
+@app.command()
+def fsck(
+    ctx: typer.Context,
+    rebuild_index: Annotated[
+        bool,
+        typer.Option(
+            "--rebuild-index", help="First make the chunk indices anew from the packs (stop the hub)."
+        ),
+    ] = False,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Re-read and check everything: packs, versions, statements, log. Also beside a running hub."""
+    settings = settings_of(ctx, config)
+    if rebuild_index:
+        with exclusive(settings.layout), opened(settings) as hub:  # nothing may write meanwhile
+            for line in hub.fsck.rebuild_index():
+                typer.echo(line, err=True)
+    with opened(settings) as hub:
+        findings = list(hub.fsck.check())
+    if as_json:
+        emit_json({"findings": findings})
+    else:
+        for finding in findings:
+            say(f"{finding.where}: {finding.problem}\n  → {finding.remedy}")
+    if findings:
+        raise Corrupt(f"{len(findings)} thing(s) are not what they must be", remedy="see each line above")
+    if not as_json:
+        say("Everything stored here is what it must be.")

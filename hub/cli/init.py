@@ -1,0 +1,126 @@
+"""`syncline-hub init DIR`: make a federation and the hub that serves it."""
+
+import re
+import shutil
+import unicodedata
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from core import durable
+from core.clock import SystemClock
+from core.commands import say
+from core.errors import Conflict, InvalidInput
+from hub.administrators import key_path
+from hub.cli.app import app, passphrase
+from hub.config import HubTable, check_federation, document, join_address, split_address
+from hub.layout import Layout
+from hub.services.context import Federation
+from hub.services.hub import Hub
+from security.keys import SigningKey
+from security.keystore import save_signing_key
+
+_ADMINISTRATORS_MAX = 32
+_PRIVATE = 0o700
+
+
+@app.command()
+def init(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")],
+    name: Annotated[str, typer.Option("--name", metavar="TEXT", help="What the federation is called.")],
+    address: Annotated[
+        str, typer.Option("--address", metavar="HOST:PORT", help="Where nodes reach the hub.")
+    ],
+    enrol_address: Annotated[
+        str | None,
+        typer.Option(
+            "--enrol-address", metavar="HOST:PORT", help="Where new nodes enrol [default: the next port]."
+        ),
+    ] = None,
+    federation: Annotated[
+        str | None,
+        typer.Option(
+            "--federation", metavar="ID", help="The federation's id, for ever [default: from the name]."
+        ),
+    ] = None,
+    administrators: Annotated[int, typer.Option(help="How many administrators' keys to make.")] = 1,
+    threshold: Annotated[int, typer.Option(help="How many of them must sign a registry.")] = 1,
+) -> None:
+    """Make a hub: settings, keys, certificate authority, administrators' keys, registry, empty store."""
+    if not 1 <= threshold <= administrators <= _ADMINISTRATORS_MAX:
+        raise InvalidInput(
+            f"a threshold of {threshold} among {administrators} administrators cannot be met",
+            remedy=f"choose 1 ≤ --threshold ≤ --administrators ≤ {_ADMINISTRATORS_MAX}",
+        )
+    chosen = check_federation(federation if federation is not None else slug(name))
+    host, port = split_address(address)
+    enrol = enrol_address if enrol_address is not None else join_address(host, port + 1)
+    HubTable(name=name, federation=chosen, directory=".", address=address, enrol_address=enrol)
+    if enrol == address:
+        raise InvalidInput("nodes and enrolment need two ports", remedy="give another --enrol-address")
+    secret = passphrase()
+    layout = Layout(directory.absolute())
+    existed = _claim(layout.directory)
+    try:
+        keys = [SigningKey.generate() for _ in range(administrators)]
+        layout.admin.mkdir(mode=_PRIVATE)
+        for number, key in enumerate(keys, start=1):
+            save_signing_key(key_path(layout.admin, number), key, secret)
+        Hub.found(
+            layout,
+            Federation(chosen, address, enrol),
+            administrators=keys,
+            threshold=threshold,
+            clock=SystemClock(),
+        )
+        text = document(name, chosen, address, enrol)
+        durable.write_file(layout.settings, text.encode(), mode=0o640, exclusive=True)
+    except BaseException:
+        _clear(layout.directory, remove=not existed)
+        raise
+    _tell(layout, name, chosen, administrators, threshold)
+
+
+def slug(name: str) -> str:
+    """A federation id from a name: `Mekong Geo!` becomes `mekong-geo`; empty where no letter is Latin."""
+    latin = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", latin).strip("-")[:63].strip("-")
+
+
+def _claim(directory: Path) -> bool:
+    """Make the folder, or take an empty one; whether it existed."""
+    try:
+        directory.mkdir(mode=_PRIVATE)
+    except FileNotFoundError:
+        raise InvalidInput(f"{directory.parent} does not exist", remedy="create it first") from None
+    except FileExistsError:
+        if not directory.is_dir() or any(directory.iterdir()):
+            raise Conflict(
+                f"{directory} exists already and is not an empty folder; nothing was changed",
+                remedy="choose another folder; a hub is never overwritten",
+                reason="EXISTS",
+            ) from None
+        return True
+    return False
+
+
+def _clear(directory: Path, *, remove: bool) -> None:
+    for path in directory.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    if remove:
+        directory.rmdir()
+
+
+def _tell(layout: Layout, name: str, federation: str, administrators: int, threshold: int) -> None:
+    command = f"syncline-hub --config {layout.settings}"
+    say(f"The hub of {name} stands in {layout.directory}")
+    say(f"  federation      {federation}")
+    say(f"  administrators  {administrators}, of whom {threshold} must sign; keys in {layout.admin}")
+    say("Next:")
+    say(f"  start it           {command} run")
+    say(f'  invite an agency   {command} invite la-dgm --name "Department of Geology" --out la-dgm.join')
+    say(f"  before real data   move {layout.admin} to another machine; commands take it with --keys DIR")

@@ -1,0 +1,30 @@
+"""`syncline-hub run`: the server, until it is told to stop."""
+
+import asyncio
+import os
+import sys
+
+import typer
+
+from core import logs
+from core.clock import SystemClock
+from core.commands import ConfigOption
+from hub.administrators import keys_at_hand
+from hub.allocator import keep_large_buffers
+from hub.cli.app import app, passphrase, settings_of
+
+
+@app.command()
+def run(ctx: typer.Context, config: ConfigOption = None) -> None:
+    """Serve until SIGTERM or Ctrl-C; then finish what is in flight and stop."""
+    settings = settings_of(ctx, config)
+    as_json = settings.log.format == "json" or (settings.log.format == "auto" and not sys.stderr.isatty())
+    logs.configure(json=as_json, level=settings.log.level)
+    # Here, so that the other commands start without gRPC.
+    from hub.rpc.credentials import ENVIRONMENT  # noqa: PLC0415
+    from hub.server import serve  # noqa: PLC0415
+
+    os.environ.update(ENVIRONMENT)
+    keep_large_buffers()
+    secret = passphrase()
+    asyncio.run(serve(settings, lambda: keys_at_hand(settings.admin_keys, secret), SystemClock()))

@@ -1,0 +1,129 @@
+"""The running hub: composition root of the server. Starts, serves, performs its duties, stops.
+
+    asyncio.run(serve(settings, keys, SystemClock()))        # until SIGTERM or SIGINT
+
+One process a directory (a lock says so; the kernel lets go of it whatever happens). On a signal it takes no
+new calls, commits and acknowledges what uploads have brought, finishes the rest within the grace, and closes
+the stores. The operator's commands work beside it.
+"""
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from core.clock import Clock
+from core.errors import Unavailable
+from core.limits import LIMITS, Limits
+from core.logs import get_logger
+from hub.config import HubSettings, join_address, split_address
+from hub.lock import exclusive
+from hub.rpc.credentials import ServerIdentity
+from hub.rpc.endpoint import Endpoint
+from hub.services.context import AdministratorKeys
+from hub.services.hub import Hub
+from hub.signing_duties import EVERY_S, SigningDuties
+
+_ENROLMENT_THREADS = 2
+_DUTY_THREADS = 2
+_TICK_S = 0.5
+
+_log = get_logger("hub.server")
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """Where the hub listens now."""
+
+    node_port: int
+    enrolment_port: int
+
+
+async def serve(
+    settings: HubSettings,
+    administrator_keys: AdministratorKeys,
+    clock: Clock,
+    *,
+    limits: Limits = LIMITS,
+    stop: asyncio.Event | None = None,
+    on_started: Callable[[Started], None] | None = None,
+) -> None:
+    """Serve until `stop` is set, or, without one, until SIGTERM or SIGINT.
+
+    Raises `Conflict` (ALREADY_RUNNING), `Unavailable` (PORT_TAKEN), and what opening a hub raises.
+    """
+    stopping = stop if stop is not None else _stop_on_signals()
+    with (
+        exclusive(settings.layout),
+        Hub.open(settings.layout, clock=clock, limits=limits, administrator_keys=administrator_keys) as hub,
+    ):
+        duties = SigningDuties(hub, settings, administrator_keys, clock, limits)
+        duties.perform()  # before the first connection: an expired certificate would refuse everybody
+        with (
+            ThreadPoolExecutor(settings.server.threads, "hub") as threads,
+            ThreadPoolExecutor(_ENROLMENT_THREADS, "hub-enrolment") as enrolment_threads,
+            ThreadPoolExecutor(_DUTY_THREADS, "hub-duty") as duty_threads,
+        ):
+            identity = ServerIdentity(settings.layout)
+            endpoint = Endpoint(hub, identity, threads, enrolment_threads, clock, limits)
+            ports = Started(*endpoint.bind(settings.listen, settings.enrol_listen))
+            await endpoint.start()
+            working = [
+                asyncio.create_task(_repeat(hub.changes.tick, _TICK_S, duty_threads)),
+                asyncio.create_task(_repeat(duties.perform, EVERY_S, duty_threads)),
+                asyncio.create_task(_repeat(identity.refresh, EVERY_S, duty_threads)),
+            ]
+            await endpoint.set_serving(serving=True)
+            _log_started(settings, ports)
+            if on_started is not None:
+                on_started(ports)
+            await stopping.wait()
+            _log.info("stopping", grace_s=settings.server.stop_grace_s)
+            for task in working:
+                task.cancel()
+            await asyncio.wait(working)
+            await endpoint.stop(settings.server.stop_grace_s)
+    _log.info("stopped")
+
+
+def _log_started(settings: HubSettings, ports: Started) -> None:
+    _log.info(
+        "the hub serves",
+        federation=settings.hub.federation,
+        nodes=_bound(settings.listen, ports.node_port),
+        enrolment=_bound(settings.enrol_listen, ports.enrolment_port),
+        address=settings.hub.address,
+        directory=settings.hub.directory,
+    )
+
+
+def _bound(listen: str, port: int) -> str:
+    return join_address(split_address(listen)[0], port)
+
+
+def _stop_on_signals() -> asyncio.Event:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    return stopping
+
+
+async def _repeat(work: Callable[[], None], every_s: float, threads: ThreadPoolExecutor) -> None:
+    """Run `work` in a thread, again and again. It must not die: a failure is logged, the next turn comes."""
+    loop = asyncio.get_running_loop()
+    last_complaint = 0.0
+    while True:
+        await asyncio.sleep(every_s)
+        try:
+            await loop.run_in_executor(threads, work)
+        except Unavailable as error:
+            if time.monotonic() - last_complaint > EVERY_S:
+                last_complaint = time.monotonic()
+                _log.warning("housekeeping waits", problem=error.message, remedy=error.remedy)
+        except Exception:  # noqa: BLE001 - the hub goes on
+            if time.monotonic() - last_complaint > EVERY_S:
+                last_complaint = time.monotonic()
+                _log.error("bug in housekeeping", exc_info=True)

@@ -46,6 +46,8 @@ class SystemClock:
 
 def format_instant(moment: datetime) -> str:
     """Write `moment` as RFC 3339 in UTC, cut to whole seconds: `2026-11-22T13:21:00Z`."""
+    if moment.tzinfo is None:
+        raise ValueError("an instant needs its time zone")
     return moment.astimezone(UTC).strftime(_FORMAT)
 
 

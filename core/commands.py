@@ -136,7 +136,7 @@ def new_group(summary: str) -> typer.Typer:
 
 
 def config_path(ctx: typer.Context, config: Path | None) -> Path:
-    """The settings file: the option after the command, else before it, else the variable, else the default."""
+    """The settings file: given after the command, else before it, else by variable, else the default."""
     if config is not None:
         return config
     settings = ctx.find_root().obj

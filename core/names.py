@@ -112,7 +112,8 @@ def _parts_problem(parts: list[str], limits: Limits) -> str | None:
             return f"has a part {part!r}"
         if len(part.encode("utf-8")) > limits.path_component_bytes_max:
             return f"has a part longer than {limits.path_component_bytes_max} bytes"
-    if parts[0] == EVIDENCE_FOLDER:
+    # In any case: a case-insensitive disk would put it over the evidence.
+    if parts[0].casefold() == EVIDENCE_FOLDER:
         return f"starts with {EVIDENCE_FOLDER}, which is reserved"
     return None
 

@@ -67,8 +67,10 @@ def _explain(detail: Any, model: type[Section]) -> str:
     key = "".join(f"[{p + 1}]" if isinstance(p, int) else f".{p}" for p in location).lstrip(".")
     kind = detail["type"]
     if kind == "extra_forbidden":
-        close = difflib.get_close_matches(str(location[-1]), _known_keys(model, location[:-1]), n=1)
-        return f"unknown key {key}" + (f"; did you mean {close[0]!r}?" if close else "")
+        known = _known_keys(model, location[:-1])
+        close = difflib.get_close_matches(str(location[-1]), known, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(known)}"
+        return f"unknown key {key}; {hint}"
     if kind == "missing":
         return f"key {key} is missing"
     cause = detail.get("ctx", {}).get("error")

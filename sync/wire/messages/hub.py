@@ -12,7 +12,6 @@ from sync.ports import HubInfo
 from sync.wire.messages.checks import (
     bounded,
     counted,
-    envelope_from_message,
     next_seq_of,
     page_of,
     page_size_of,
@@ -98,4 +97,6 @@ def registry_page_from_message(
 ) -> tuple[list[bytes], int | None]:
     """Client side: envelopes, and where the next page starts (None at the end)."""
     page = page_of(message.envelopes, limits)
-    return [envelope_from_message(raw, limits) for raw in page], next_seq_of(message.next_seq)
+    return [bounded(raw, "envelope", 1, limits.registry_envelope_bytes_max) for raw in page], next_seq_of(
+        message.next_seq
+    )

@@ -1,0 +1,74 @@
+"""Shows what was found: to a person line by line, to a program as JSON.
+
+say(as_text(report))
+emit_json(as_json(reports))
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from audit.findings import Finding, Result, Verdict
+from audit.verify import Report
+from core.terminal import pad
+
+_MARKS = {Result.PASSED: "ok", Result.FAILED: "FAILED", Result.UNCHECKED: "not checked"}
+_WORDS = {
+    Verdict.VERIFIED: "VERIFIED: everything that can be checked offline holds.",
+    Verdict.FAILED: "FAILED: do not rely on this data.",
+    Verdict.INCOMPLETE: "INCOMPLETE: nothing is wrong, but not everything could be checked.",
+}
+
+
+def as_text(report: Report) -> str:
+    """Each check by name with its result, then one verdict."""
+    title = (
+        report.path if report.dataset is None else f"{report.dataset} version {report.seq} in {report.path}"
+    )
+    lines = [str(title)]
+    for finding in report.findings:
+        lines += _lines(finding)
+    return "\n".join([*lines, _WORDS[report.verdict]])
+
+
+def _lines(finding: Finding) -> list[str]:
+    lines = [f"  {pad(_MARKS[finding.result], 11)}  {pad(finding.check, 12)}  {finding.message}"]
+    lines += [f"{'':29}{detail}" for detail in finding.details]
+    if finding.remedy:
+        lines.append(f"{'':27}→ {finding.remedy}")
+    return lines
+
+
+def as_json(reports: Sequence[Report]) -> dict[str, Any]:
+    """All reports with the worst verdict; the keys are in docs/formats/mirror.md."""
+    return {
+        "verdict": worst(reports).name.lower(),
+        "reports": [
+            {
+                "path": str(report.path),
+                "dataset": report.dataset,
+                "seq": report.seq,
+                "manifest_sha256": report.manifest_id,
+                "verdict": report.verdict.name.lower(),
+                "findings": [
+                    {
+                        "check": finding.check,
+                        "result": finding.result.value,
+                        "message": finding.message,
+                        "remedy": finding.remedy,
+                        "details": list(finding.details),
+                    }
+                    for finding in report.findings
+                ],
+            }
+            for report in reports
+        ],
+    }
+
+
+def worst(reports: Sequence[Report]) -> Verdict:
+    """Failed before incomplete before verified."""
+    verdicts = {report.verdict for report in reports}
+    for each in (Verdict.FAILED, Verdict.INCOMPLETE):
+        if each in verdicts:
+            return each
+    return Verdict.VERIFIED

@@ -1,0 +1,191 @@
+"""Checks the statements beside a version: who belongs, who signed, under which policy. Bytes to findings.
+
+    chain, findings = check_registry(evidence.registries, anchor=None)
+    manifest, finding = check_manifest(evidence.manifest, chain)
+
+Rules: the registry's chain is followed from its first statement, which is trusted by its id alone; without
+that id everything below may hold together and still be made up, and a finding says so. A manifest is
+checked with the keys that its owner had in the registry that it names. A policy names no registry: any key
+that the owner ever had in the chain may have signed it.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from audit.evidence import Evidence
+from audit.findings import Finding, failed, passed, unchecked
+from core.clock import format_instant
+from core.errors import SynclineError
+from core.limits import LIMITS, Limits
+from core.names import DatasetId, PartnerId, check_dataset
+from security import envelope as dsse
+from security.canonical import parse_strict
+from security.fields import Fields
+from security.keys import PublicKey, ed25519_pem
+from security.policy import verify_policy
+from security.registry import REVOKED, VerifiedRegistry, verify_first, verify_next
+from sync.manifest import VerifiedManifest, verify_manifest
+
+Chain = tuple[VerifiedRegistry, ...]
+
+_PEM = re.compile(rb"-----BEGIN PUBLIC KEY-----.*?-----END PUBLIC KEY-----", re.DOTALL)
+
+
+def check_registry(
+    registries: Sequence[tuple[int, bytes]], anchor: str | None, limits: Limits = LIMITS
+) -> tuple[Chain, list[Finding]]:
+    """Follow the chain from its first statement; `anchor` is the id that the auditor trusts, in hex."""
+    if not registries:
+        return (), [unchecked("registry", "no registry statement is at hand", "fetch the mirror's .syncline")]
+    for place, (number, _) in enumerate(registries, start=1):
+        if number != place:
+            return (), [
+                unchecked("registry", f"statement {place} is missing", "fetch the mirror's .syncline")
+            ]
+    first = registries[0][1]
+    wide = registry_limits(limits)
+    try:
+        chain = [verify_first(first, anchor or dsse.parse(first, wide).id, limits)]
+        for _, envelope in registries[1:]:
+            chain.append(verify_next(chain[-1], envelope, limits))
+    except SynclineError as error:
+        return (), [failed("registry", error.message, error.remedy)]
+    newest = chain[-1].registry
+    findings = [passed("registry", f"federation {newest.federation}, {len(chain)} statements in one chain")]
+    if anchor is None:
+        findings.append(
+            unchecked(
+                "anchor",
+                f"nobody vouched for the first registry statement, {chain[0].id}",
+                "compare that id with a source that you trust, then give it as --registry-id",
+            )
+        )
+    else:
+        findings.append(passed("anchor", "the first registry statement is the one that you trust"))
+    return tuple(chain), findings
+
+
+def registry_limits(limits: Limits) -> Limits:
+    """Bounds under which any statement's envelope may be parsed: a registry's are the widest."""
+    return replace(
+        limits,
+        payload_bytes_max=limits.registry_payload_bytes_max,
+        envelope_bytes_max=limits.registry_envelope_bytes_max,
+    )
+
+
+def check_manifest(
+    envelope: bytes | None, chain: Chain, limits: Limits = LIMITS
+) -> tuple[VerifiedManifest | None, list[Finding]]:
+    """Signatures by the owner's keys of the registry that the manifest names, then form."""
+    if envelope is None:
+        return None, [unchecked("manifest", "manifest.json is missing", "fetch the mirror's .syncline")]
+    if not chain:
+        return None, [unchecked("manifest", "without a registry nobody's keys are known")]
+    try:
+        dataset = _claimed_dataset(envelope, limits)
+        owner = PartnerId(dataset.partition("/")[0])
+        verified = verify_manifest(envelope, owner_keys(chain, owner), dataset, limits)
+    except SynclineError as error:
+        return None, [failed("manifest", error.message, error.remedy)]
+    manifest = verified.manifest
+    if manifest.registry_seq > len(chain):
+        return None, [
+            unchecked(
+                "manifest",
+                f"it was signed under registry statement {manifest.registry_seq}, which is not at hand",
+                "fetch the mirror's .syncline",
+            )
+        ]
+    pinned = chain[manifest.registry_seq - 1]
+    if pinned.id != manifest.registry_sha256:
+        return None, [failed("manifest", f"it names another registry statement {manifest.registry_seq}")]
+    partner = pinned.registry.partner(owner)
+    if partner is None or partner.state == REVOKED:
+        return None, [failed("manifest", f"{owner} was no member when it was signed")]
+    try:
+        verify_manifest(envelope, partner.signing_keys, dataset, limits)
+    except SynclineError:
+        return None, [failed("manifest", f"it is signed with a key that {owner} did not have at that time")]
+    words = f"{dataset} version {manifest.seq}, signed by {owner}, {format_instant(manifest.created)}"
+    return verified, [passed("manifest", words)]
+
+
+def check_policy(
+    evidence: Evidence, manifest: VerifiedManifest | None, chain: Chain, limits: Limits = LIMITS
+) -> Finding:
+    """The policy extract: signed by the owner, of this dataset, not older than the manifest demands."""
+    if evidence.policy is None or evidence.disclosures is None:
+        return unchecked(
+            "policy", "policy.json or policy-rules.json is missing", "fetch the mirror's .syncline"
+        )
+    if manifest is None:
+        return unchecked("policy", "it belongs to a manifest that is not verified")
+    pin = manifest.manifest
+    try:
+        keys = owner_keys(chain, pin.owner)
+        policy = verify_policy(
+            evidence.policy, evidence.disclosures, keys, complete=False, dataset=pin.dataset, limits=limits
+        )
+    except SynclineError as error:
+        return failed("policy", error.message, error.remedy)
+    seq = policy.policy.seq
+    if seq < pin.policy_seq:
+        return failed(
+            "policy", f"number {seq} is older than number {pin.policy_seq}, which the manifest names"
+        )
+    if seq == pin.policy_seq and policy.id != pin.policy_sha256:
+        return failed("policy", f"another policy number {seq} than the manifest names")
+    newer = "" if seq == pin.policy_seq else f", newer than number {pin.policy_seq}, which the manifest names"
+    return passed(
+        "policy",
+        f"number {seq}{newer}; {len(policy.rules)} of {len(policy.policy.rule_digests)} rules disclosed",
+    )
+
+
+def check_keys(evidence: Evidence, chain: Chain) -> Finding:
+    """The PEM files for checks by hand hold keys of the registry, else such a check would deceive."""
+    if not evidence.keys:
+        return unchecked("keys", "no keys/*.pem for checks by hand", "fetch the mirror's .syncline")
+    if not chain:
+        return unchecked("keys", "without a registry nobody's keys are known")
+    for name, data in evidence.keys:
+        partner = PartnerId(name.removesuffix(".ed25519.pem"))
+        known = {ed25519_pem(key.ed25519).strip() for key in owner_keys(chain, partner)}
+        blocks = _PEM.findall(data)
+        if not blocks or _PEM.sub(b"", data).strip() or not known.issuperset(blocks):
+            return failed("keys", f"keys/{name} holds something else than keys of the registry")
+    return passed("keys", f"{len(evidence.keys)} files, all with keys of the registry")
+
+
+def check_predecessor(
+    manifest: VerifiedManifest, before: bytes, chain: Chain, limits: Limits = LIMITS
+) -> Finding:
+    """The version before it on this disk is the one that the manifest names."""
+    verified, findings = check_manifest(before, chain, limits)
+    if verified is None:
+        return failed("chain", f"the version before it: {findings[0].message}")
+    if verified.id != manifest.manifest.prev:
+        return failed("chain", f"it does not follow version {verified.manifest.seq}, which stands beside it")
+    return passed("chain", f"it follows version {verified.manifest.seq}, which stands beside it")
+
+
+def owner_keys(chain: Chain, owner: PartnerId) -> list[PublicKey]:
+    """Every key that `owner` ever had in `chain`."""
+    keys: dict[PublicKey, None] = {}
+    for statement in chain:
+        partner = statement.registry.partner(owner)
+        if partner is not None:
+            keys.update(dict.fromkeys(partner.signing_keys))
+    return list(keys)
+
+
+def _claimed_dataset(envelope: bytes, limits: Limits) -> DatasetId:
+    # Whose keys to ask for; `verify_manifest` then demands that the signed subject is the same.
+    payload = dsse.parse(envelope, limits).payload
+    statement = Fields(parse_strict(payload, limits), "manifest", limits)
+    subjects = statement.array("subject", 1)
+    if not subjects:
+        raise statement.wrong("subject", "exactly one subject")
+    return check_dataset(Fields(subjects[0], "manifest: subject", limits).text("name"))

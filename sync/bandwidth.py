@@ -1,8 +1,8 @@
 """Keep a transfer under a rate: a token bucket.
 
-Rules: over any time t at most `bytes_per_s · t` plus one burst (a second's worth) pass; what is larger than the
-burst passes in one piece and is paid for afterwards, so a frame is never split. Time is an argument; one bucket
-may be shared by threads.
+Rules: over any time t at most `bytes_per_s · t` plus one burst (a second's worth) pass; what is larger than
+the burst passes in one piece and is paid for afterwards, so a frame is never split. Time is an argument;
+one bucket may be shared by threads.
 
     bucket = TokenBucket(2_000_000, clock)      # 2 MB/s; None for no limit
     clock.sleep(bucket.take(len(frame)))        # or bucket.wait(len(frame))
@@ -11,6 +11,7 @@ may be shared by threads.
 import threading
 
 from core.clock import Clock
+from core.limits import MIB
 
 
 class TokenBucket:
@@ -41,3 +42,29 @@ class TokenBucket:
         seconds = self.take(count)
         if seconds > 0.0:
             self._clock.sleep(seconds)
+
+
+class LinkRate:
+    """How fast a link takes bytes while there are some to take; recent ones count most. One writer."""
+
+    _ENOUGH_BYTES = 8 * MIB
+    _FORGET_BYTES = 64 * MIB
+
+    def __init__(self) -> None:
+        self._bytes = 0.0
+        self._seconds = 0.0
+
+    def record(self, count: int, seconds: float) -> None:
+        """The link has taken `count` bytes more, and kept its sender waiting for so long."""
+        self._bytes += count
+        self._seconds += seconds
+        if self._bytes > self._FORGET_BYTES:
+            self._bytes /= 2
+            self._seconds /= 2
+
+    @property
+    def bytes_per_s(self) -> float:
+        """The rate; 0.0 while too little has passed to tell."""
+        if self._bytes < self._ENOUGH_BYTES:
+            return 0.0
+        return self._bytes / max(self._seconds, 1e-9)

@@ -1,9 +1,10 @@
 """Cut bytes where their content says so, and name the pieces.
 
-Rules: the chunker is FastCDC (Xia et al., "The Design of Fast Content-Defined Chunking for Data Deduplication
-Based Storage Systems", 2020) with normalisation 2 and the sizes of `core.limits`; a chunk's id is the BLAKE3 of
-its bytes. Boundaries depend on the content alone, never on how it was read; memory does not grow with the file.
-Each byte is read once: a file's SHA-256 and its chunks come from the same buffer, hashed in two threads.
+Rules: the chunker is FastCDC (Xia et al., "The Design of Fast Content-Defined Chunking for Data
+Deduplication Based Storage Systems", 2020) with normalisation 2 and the sizes of `core.limits`; a chunk's
+id is the BLAKE3 of its bytes. Boundaries depend on the content alone, never on how it was read; memory does
+not grow with the file. Each byte is read once: a file's SHA-256 and its chunks come from the same buffer,
+hashed in two threads.
 
     with FileHasher() as hasher, open(path, "rb", buffering=0) as file:
         digest = hasher.digest(file, lambda id, data: uploader.add(id, data))
@@ -95,13 +96,17 @@ class Chunker:
             yield piece.data
 
     def stream(
-        self, reader: Reader, *, read_bytes: int = _READ_BYTES, on_read: Callable[[memoryview], None] | None = None
+        self,
+        reader: Reader,
+        *,
+        read_bytes: int = _READ_BYTES,
+        on_read: Callable[[memoryview], None] | None = None,
     ) -> Iterator[memoryview]:
         """The chunks of everything that `reader` holds, in constant memory.
 
-        `on_read` sees each newly read part once, in order, before its chunks come out. It may still be reading
-        it while the next part is cut, but must be done with it when it is called for the one after that: two
-        buffers take turns.
+        `on_read` sees each newly read part once, in order, before its chunks come out. It may still be
+        reading it while the next part is cut, but must be done with it when it is called for the one after
+        that: two buffers take turns.
         """
         buffers = (self._buffer(read_bytes), self._buffer(read_bytes))
         turn = 0
@@ -137,7 +142,8 @@ def chunks_of(reader: Reader, limits: Limits = LIMITS, *, read_bytes: int = _REA
 class FileHasher:
     """Reads files once, giving their chunks to a sink and their digests to the caller.
 
-    One hasher serves one thread at a time, for any number of files; its buffers and its helper thread are kept.
+    One hasher serves one thread at a time, for any number of files; its buffers and its helper thread are
+    kept.
     """
 
     def __init__(self, limits: Limits = LIMITS, *, read_bytes: int = _READ_BYTES) -> None:
@@ -198,9 +204,7 @@ class FileHasher:
             under_way.append(thread.submit(whole.update, part))
 
         try:
-            pieces = self._chunker.stream(
-                _Prefixed(head, file), read_bytes=self._read_bytes, on_read=on_read
-            )
+            pieces = self._chunker.stream(_Prefixed(head, file), read_bytes=self._read_bytes, on_read=on_read)
             for piece in pieces:
                 sink(blake3(piece).digest(), piece)
                 count += 1

@@ -1,8 +1,8 @@
 """Compress a chunk where it pays, and undo it within bounds.
 
-Rules: a chunk is stored raw (codec 0) or as one zstd frame (RFC 8878, codec 1) that names its content size and
-is smaller than the chunk. Decoding never allocates more than the declared raw length, which never exceeds
-`chunk_bytes_max`; whatever else is wrong with it is `Corrupt`.
+Rules: a chunk is stored raw (codec 0) or as one zstd frame (RFC 8878, codec 1) that names its content size
+and is smaller than the chunk. Decoding never allocates more than the declared raw length, which never
+exceeds `chunk_bytes_max`; whatever else is wrong with it is `Corrupt`.
 
     stored = encode(chunk_id(data), data)      # StoredChunk, codec chosen by a 4 KiB probe
     data = decode(stored)                      # bounded
@@ -24,7 +24,9 @@ ZSTD: Final = 1
 
 _LEVEL = 1
 _PROBE_BYTES = 4 * KIB
-_WORTH = 0.90  # compressed must be below this share of raw
+
+#: Share of the bytes that compression must save, at the least, to be worth undoing it at every reader.
+WORTH: Final = 0.10
 
 _of_thread = threading.local()  # zstandard's objects must not be shared between threads
 
@@ -41,12 +43,15 @@ def probe(data: bytes | memoryview) -> float:
     return max(0.0, 1.0 - len(_compressor().compress(data)) / length)
 
 
-def encode(chunk: ChunkId, data: bytes | memoryview, *, compress: bool = True) -> StoredChunk:
-    """A chunk as it is sent and stored; keeps a reference to `data` where it stays raw."""
+def encode(chunk: ChunkId, data: bytes | memoryview, *, worth: float = WORTH) -> StoredChunk:
+    """A chunk as it is sent and stored; keeps a reference to `data` where it stays raw.
+
+    `worth` is the share of bytes that must be saved; 1.0 and above never compresses.
+    """
     length = len(data)
-    if compress and length and probe(data) > 1.0 - _WORTH:
+    if worth < 1.0 and length and probe(data) > worth:
         packed = _compressor().compress(data)
-        if len(packed) < length * _WORTH:
+        if len(packed) < length * (1.0 - WORTH):
             return StoredChunk(chunk, ZSTD, length, packed)
     return StoredChunk(chunk, RAW, length, data)
 

@@ -80,5 +80,7 @@ def unpack(frame: bytes | memoryview, limits: Limits = LIMITS) -> list[StoredChu
 
 def _malformed(what: str) -> Corrupt:
     return Corrupt(
-        f"a frame {what}", remedy="the other side sends what this release does not read", reason="MALFORMED_FRAME"
+        f"a frame {what}",
+        remedy="the other side sends what this release does not read",
+        reason="MALFORMED_FRAME",
     )

@@ -1,9 +1,9 @@
 """The file list of a version: byte for byte what GNU `sha256sum` prints, so that `sha256sum -c` checks it.
 
-Rules: lines `hash␠␠path\\n`, lower-case hexadecimal SHA-256; legal paths only (`core.names.path_problem`), so that
-`sha256sum` escapes nothing; strictly ascending by the paths' UTF-8 bytes, so unique; never empty. Reader and
-writer hold one line at a time. What deviates is refused: on the way out as `InvalidInput`, on the way in as
-`Untrusted` (reason MALFORMED_INVENTORY).
+Rules: lines `hash␠␠path\\n`, lower-case hexadecimal SHA-256; legal paths only (`core.names.path_problem`),
+so that `sha256sum` escapes nothing; strictly ascending by the paths' UTF-8 bytes, so unique; never empty.
+Reader and writer hold one line at a time. What deviates is refused: on the way out as `InvalidInput`, on
+the way in as `Untrusted` (reason MALFORMED_INVENTORY).
 
     summary = write(entries, file)                     # summary.sha256 is the manifest's subject
     for entry in read(file): entry.path, entry.sha256
@@ -94,7 +94,9 @@ class InventoryWriter:
         """Flush. Raises `InvalidInput` when nothing was added."""
         if not self._lines:
             raise InvalidInput(
-                "the dataset has no file that can be published", remedy="put a file there", reason="EMPTY_DATASET"
+                "the dataset has no file that can be published",
+                remedy="put a file there",
+                reason="EMPTY_DATASET",
             )
         self._flush()
         return InventorySummary(self._hash.hexdigest(), self._lines, self._bytes)

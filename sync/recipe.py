@@ -1,9 +1,10 @@
 """How a version's files are cut into chunks: transport only, never signed, never evidence.
 
-Rules (docs/formats/recipe.md): a small root names the chunks of three streams, each stored as ordinary chunks:
-INVENTORY (the inventory file), LAYOUT (`<QI>` a line of the inventory: file size, number of chunks) and TABLE
-(36 bytes a content chunk in file order: id[32], raw length `<I`). CONTENT is the chunks that TABLE lists. All
-readers are strict and hold a bounded piece at a time; what does not add up is `Untrusted` (MALFORMED_RECIPE).
+Rules (docs/formats/recipe.md): a small root names the chunks of three streams, each stored as ordinary
+chunks: INVENTORY (the inventory file), LAYOUT (`<QI>` a line of the inventory: file size, number of chunks)
+and TABLE (36 bytes a content chunk in file order: id[32], raw length `<I`). CONTENT is the chunks that
+TABLE lists. All readers are strict and hold a bounded piece at a time; what does not add up is `Untrusted`
+(MALFORMED_RECIPE).
 
     root = Root(Parameters.of(limits), inventory_refs, layout_refs, table_refs)
     Root.from_bytes(root.to_bytes(limits), limits) == root
@@ -13,7 +14,7 @@ readers are strict and hold a bounded piece at a time; what does not add up is `
 
 import json
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, Self
 
@@ -228,8 +229,9 @@ def check_consistent(
 ) -> Totals:
     """That the three streams describe one set of files, and how large it is. Raises `Untrusted`.
 
-    One entry of LAYOUT for each line of the inventory; each file's chunks in TABLE add up to its size; nothing
-    is left over. Not checked here: that the bytes have the inventory's hashes (the receiver does that).
+    One entry of LAYOUT for each line of the inventory; each file's chunks in TABLE add up to its size;
+    nothing is left over. Not checked here: that the bytes have the inventory's hashes (the receiver does
+    that).
     """
     layout = read_layout(layout_file)
     table = read_table(table_file)

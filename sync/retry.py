@@ -1,8 +1,9 @@
 """How long to wait before trying again: exponential backoff with full jitter.
 
-Rules: the n-th wait is a random number between 0 and min(retry_max_s, retry_first_s · 2ⁿ), so that nodes that
-lost a hub together do not return together ("Exponential Backoff And Jitter", AWS Architecture Blog, 2015). Never
-less than a tenth of `retry_first_s`, so that no loop spins. Randomness is an argument; who waits is the caller.
+Rules: the n-th wait is a random number between 0 and min(retry_max_s, retry_first_s · 2ⁿ), so that nodes
+that lost a hub together do not return together ("Exponential Backoff And Jitter", AWS Architecture Blog,
+2015). Never less than a tenth of `retry_first_s`, so that no loop spins. Randomness is an argument; who
+waits is the caller.
 
     backoff = Backoff(limits, random=random.Random())
     clock.sleep(backoff.next_s())         # after a failure

@@ -1,7 +1,7 @@
 """Read a recipe's streams where they lie: as chunks in a store or at the other side.
 
-Rules: a chunk is fetched when it is needed, checked to have the length that its list says, and a few are kept;
-nothing grows with the stream. `fetch` gives decoded bytes whose id was checked.
+Rules: a chunk is fetched when it is needed, checked to have the length that its list says, and a few are
+kept; nothing grows with the stream. `fetch` gives decoded bytes whose id was checked.
 
     table = TableReader(root.table, fetch=lambda ref: store_bytes(ref.id))
     for ref in table.entries(first=17, count=3): ref.id, ref.raw_bytes

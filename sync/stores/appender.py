@@ -1,8 +1,8 @@
 """The write end of a pack store: records appended to the newest pack, rotated when it is full.
 
-Rules: one process writes (a lock on the directory), one thread at a time (the store's lock). A write that fails
-leaves the pack as long as it was. What is appended is not durable before `sync`; a pack whose flush failed is
-never written to again, since what the kernel kept of it is unknown.
+Rules: one process writes (a lock on the directory), one thread at a time (the store's lock). A write that
+fails leaves the pack as long as it was. What is appended is not durable before `sync`; a pack whose flush
+failed is never written to again, since what the kernel kept of it is unknown.
 """
 
 import errno

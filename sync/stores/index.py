@@ -1,13 +1,13 @@
 """Where each chunk of a pack store stands: one SQLite file beside the packs, which can always be made again.
 
-Rules: a row is written only after the record that it names is durable; rows and the packs' indexed extents change
-in one transaction (`synchronous=FULL`, write-ahead log). Any number of threads and processes may read while one
-writes. SQLite's errors leave as ours.
+Rules: a row is written only after the record that it names is durable; rows and the packs' indexed extents
+change in one transaction (`synchronous=FULL`, write-ahead log). Any number of threads and processes may
+read while one writes. SQLite's errors leave as ours.
 """
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -125,7 +125,7 @@ class Index:
             connection.close()
 
     @contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
+    def _connection(self) -> Generator[sqlite3.Connection]:
         connection: sqlite3.Connection | None = None
         try:
             with self._lock:
@@ -144,7 +144,9 @@ class Index:
     def _connect(self) -> sqlite3.Connection:
         mode = "ro" if self._readonly else "rwc"
         uri = f"{self._path.absolute().as_uri()}?mode={mode}"
-        connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=30.0)
+        connection = sqlite3.connect(
+            uri, uri=True, isolation_level=None, check_same_thread=False, timeout=30.0
+        )
         if not self._readonly:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")

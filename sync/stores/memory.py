@@ -1,9 +1,9 @@
 """A chunk store in memory: the reference for the contract suite, for simulations and tests.
 
-    store = MemoryStore()
-    store.put([encode(id, data)])
-    store.commit()
-    [chunk] = store.get([id])
+store = MemoryStore()
+store.put([encode(id, data)])
+store.commit()
+[chunk] = store.get([id])
 """
 
 import threading
@@ -17,7 +17,8 @@ from sync.stores.errors import missing_chunk
 
 
 class MemoryStore:
-    """What is put is pending, and findable only after `commit`, as in every store. `crash` drops what is pending."""
+    """What is put is pending, and findable only after `commit`, as in every store. `crash` drops what is
+    pending."""
 
     def __init__(self, limits: Limits = LIMITS) -> None:
         self._limits = limits

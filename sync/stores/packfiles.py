@@ -1,12 +1,12 @@
 """The pack files of a store, open for reading: few descriptors for many packs, shared by threads.
 
-    with files.open(number) as descriptor: os.pread(descriptor, …)
+with files.open(number) as descriptor: os.pread(descriptor, …)
 """
 
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +44,7 @@ class PackFiles:
         return sum(self.path(number).stat().st_size for number in self.numbers())
 
     @contextmanager
-    def open(self, number: int) -> Iterator[int]:
+    def open(self, number: int) -> Generator[int]:
         """A descriptor to read a pack from. Raises `OSError`."""
         with self._lock:
             entry = self._open.get(number)

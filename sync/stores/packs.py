@@ -2,17 +2,19 @@
 
     <directory>/lock · index.sqlite · packs/00000001.pack …
 
-Rules: the order is pack, fsync, index; only what is indexed is here. What `commit` has returned for survives a
-power cut; what was appended but not indexed when the process ended is indexed again if its records are whole, and
-cut off where nothing whole follows. Nothing that is indexed is ever cut or overwritten. Chunks are checked on the
-way in and on the way out. One process writes; any number of threads, and of processes with `readonly`, read.
+Rules: the order is pack, fsync, index; only what is indexed is here. What `commit` has returned for
+survives a power cut; what was appended but not indexed when the process ended is indexed again if its
+records are whole, and cut off where nothing whole follows. Nothing that is indexed is ever cut or
+overwritten. Chunks are checked on the way in and on the way out. One process writes; any number of threads,
+and of processes with `readonly`, read.
 
     store = PackStore(directory, limits)
     store.put(unpack(frame)); store.commit()
     for chunk in store.get(ids): ...
 
-`put(checked=True)` skips the check for callers that ran `compression.check_chunk` in threads of their own. Puts go
-on while a commit flushes: commit often (each few megabytes), and no sender waits long for its acknowledgement.
+`put(checked=True)` skips the check for callers that ran `compression.check_chunk` in threads of their own.
+Puts go on while a commit flushes: commit often (each few megabytes), and no sender waits long for its
+acknowledgement.
 """
 
 import os
@@ -118,7 +120,7 @@ class PackStore:
             try:
                 extents = self._flush({where.pack for where in rows.values()}, number, end)
             except OSError as error:
-                # What the kernel kept of these packs is unknown: their rows are forgotten, the sender repeats them.
+                # What the kernel kept of these packs is unknown: their rows are forgotten, senders repeat.
                 with self._writing:
                     appender.start_after(number)
                     self._flushing = {}
@@ -184,7 +186,8 @@ class PackStore:
         return self._index.count()
 
     def close(self) -> None:
-        """Give the store up. What was not committed is not flushed; if the system lives, it is found again."""
+        """Give the store up. What was not committed is not flushed; if the system lives, it is found
+        again."""
         with self._committing, self._writing:
             if self._appender is not None:
                 self._appender.close()
@@ -232,7 +235,8 @@ class PackStore:
             yield found[id_]
 
     def _recover(self) -> None:
-        """Index what is whole behind each pack's indexed extent; cut off what is torn; choose where to go on."""
+        """Index what is whole behind each pack's indexed extent; cut off what is torn; choose where to go
+        on."""
         appender = self._writable()
         extents = self._index.extents()
         numbers = self._files.numbers()
@@ -242,9 +246,8 @@ class PackStore:
         for number in numbers:
             whole = self._recover_pack(number, extents.get(number, 0))
         appender.start_after(newest)
-        if numbers and numbers[-1] == newest and whole:
-            if self._files.path(newest).stat().st_size < self._limits.pack_bytes_max:
-                appender.resume(newest)
+        if whole and numbers[-1] == newest:
+            appender.resume(newest)
 
     def _recover_pack(self, number: int, indexed: int) -> bool:
         """Whether the pack may be appended to."""

@@ -54,16 +54,14 @@ def pack_name(number: int) -> str:
 
 def record_header(chunk: StoredChunk) -> bytes:
     """What stands before a chunk's data."""
-    return _HEADER.pack(
-        _RECORD_MAGIC, _VERSION, chunk.id, chunk.raw_bytes, len(chunk.data), chunk.codec
-    )
+    return _HEADER.pack(_RECORD_MAGIC, _VERSION, chunk.id, chunk.raw_bytes, len(chunk.data), chunk.codec)
 
 
 def check_record(record: memoryview, chunk: ChunkId, where: Location, limits: Limits) -> None:
     """That `record`, header included, is the one that the index means. Raises `Corrupt`."""
     data = record[HEADER_BYTES:]
     expected = StoredChunk(chunk, where.codec, where.raw, data)
-    if len(data) != where.stored or record[:HEADER_BYTES] != record_header(expected):
+    if len(data) != where.stored or bytes(record[:HEADER_BYTES]) != record_header(expected):
         raise Corrupt(f"chunk {chunk.hex()} has a damaged record", reason="CORRUPT_CHUNK")
     check_chunk(expected, limits)
 
@@ -84,9 +82,7 @@ def scan(descriptor: int, pack: int, start: int, limits: Limits) -> Iterator[tup
                 offset = found[1].end
 
 
-def _record_at(
-    mapped: mmap.mmap, pack: int, offset: int, limits: Limits
-) -> tuple[ChunkId, Location] | None:
+def _record_at(mapped: mmap.mmap, pack: int, offset: int, limits: Limits) -> tuple[ChunkId, Location] | None:
     magic, version, digest, raw, stored, codec = _HEADER.unpack_from(mapped, offset)
     where = Location(pack, offset, stored, raw, codec)
     if magic != _RECORD_MAGIC or version != _VERSION or stored > raw or raw > limits.chunk_bytes_max:

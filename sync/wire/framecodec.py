@@ -1,18 +1,18 @@
 """The one message that carries bytes in bulk, coded by hand: `message { bytes frame = 1; }`.
 
-Rules: what is written is byte for byte what the generated code writes; what is read is what the generated code
-reads: the plain form (tag 0x0A, length, frame, nothing else) as a view without a copy, any other encoding through
-the generated parser. Generated messages around bulk bytes cost as much as TLS (measured); this costs one copy up
-and none down.
+Rules: what is written is byte for byte what the generated code writes; what is read is what the generated
+code reads: the plain form (tag 0x0A, length, frame, nothing else) as a view without a copy, any other
+encoding through the generated parser. Generated messages around bulk bytes cost as much as TLS (measured);
+this costs one copy up and none down.
 
     channel.stream_stream("/syncline.v1.ContentService/UpdateBlobs", request_serializer=encode, …)
     channel.unary_stream("/syncline.v1.ContentService/ReadBlobs", response_deserializer=decode, …)
 """
 
 from google.protobuf.message import DecodeError
+from syncline.v1 import content_pb2
 
 from core.errors import Corrupt
-from syncline.v1 import content_pb2
 
 _TAG = 0x0A  # field 1, length-delimited
 

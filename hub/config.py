@@ -19,6 +19,7 @@ from core import settings as toml
 from core.errors import InvalidInput
 from core.settings import Section
 from hub.layout import Layout
+from hub.services.context import Federation
 
 DEFAULT_PATH = Path("/etc/syncline/hub.toml")
 
@@ -135,6 +136,11 @@ class HubSettings(Section):
     def enrol_listen(self) -> str:
         """Where the enrolment port binds."""
         return self.hub.enrol_listen or f"[::]:{split_address(self.hub.enrol_address)[1]}"
+
+    @property
+    def federation(self) -> Federation:
+        """The federation and its addresses, as services want them."""
+        return Federation(self.hub.federation, self.hub.address, self.hub.enrol_address)
 
     @property
     def hosts(self) -> frozenset[str]:

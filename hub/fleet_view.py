@@ -3,8 +3,8 @@
     for node in look(reports, now, limits):
         node.state                          # "in sync", "behind", "trouble", "late"
 
-A report is a node's own word and may hold anything (docs/formats/status.md says what it should): whatever is not of the expected kind
-is passed over, and every text is shown bounded.
+A report is a node's own word and may hold anything (docs/formats/status.md says what it should):
+whatever is not of the expected kind is passed over, and every text is shown bounded.
 """
 
 from collections.abc import Mapping, Sequence

@@ -57,7 +57,13 @@ async def serve(
     stopping = stop if stop is not None else _stop_on_signals()
     with (
         exclusive(settings.layout),
-        Hub.open(settings.layout, clock=clock, limits=limits, administrator_keys=administrator_keys) as hub,
+        Hub.open(
+            settings.layout,
+            federation=settings.federation,
+            clock=clock,
+            limits=limits,
+            administrator_keys=administrator_keys,
+        ) as hub,
     ):
         duties = SigningDuties(hub, settings, administrator_keys, clock, limits)
         duties.perform()  # before the first connection: an expired certificate would refuse everybody

@@ -79,13 +79,18 @@ class SigningDuties:
         now = self._clock.now()
         if certificate_fits(layout, self._settings, now):
             return
-        issue_certificate(layout, self._settings, now, self._limits)
+        if layout.server_key.exists():
+            issue_certificate(layout, self._settings, now, self._limits)
+        else:
+            self._hub.renew_server_certificate()  # with a new key
         _, expires = validity(layout.server_certificate.read_bytes())
         _log.info("the hub's own certificate was renewed", expires=format_instant(expires))
 
 
 def certificate_fits(layout: Layout, settings: HubSettings, now: datetime) -> bool:
     """The server's certificate is in the first half of its life and names the hub's addresses."""
+    if not layout.server_key.exists() or not layout.server_certificate.exists():
+        return False
     pem = layout.server_certificate.read_bytes()
     names = x509.load_pem_x509_certificate(pem).extensions.get_extension_for_class(
         x509.SubjectAlternativeName

@@ -49,6 +49,7 @@ def opened(settings: HubSettings) -> Generator[Hub]:
     secret = passphrase()
     with Hub.open(
         settings.layout,
+        federation=settings.federation,
         clock=SystemClock(),
         administrator_keys=lambda: keys_at_hand(settings.admin_keys, secret),
     ) as hub:

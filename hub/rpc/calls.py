@@ -82,7 +82,7 @@ class Calls(Generic[CallerT]):
 
     def unary(
         self, answer: Callable[[CallerT, RequestT], Message], request: type[RequestT]
-    ) -> grpc.RpcMethodHandler[Any, Any]:
+    ) -> "grpc.RpcMethodHandler[Any, Any]":
         """One message, one answer; `answer` runs in a thread."""
 
         async def handle(message: RequestT, context: RpcContext) -> Message:
@@ -103,7 +103,7 @@ class Calls(Generic[CallerT]):
         answer: Callable[[CallerT, RequestT, RpcContext], Coroutine[Any, Any, None]],
         request: type[RequestT],
         response_serializer: Serializer,
-    ) -> grpc.RpcMethodHandler[Any, Any]:
+    ) -> "grpc.RpcMethodHandler[Any, Any]":
         """One message, many answers; `answer` writes them to the context."""
 
         async def handle(message: RequestT, context: RpcContext) -> None:
@@ -120,7 +120,7 @@ class Calls(Generic[CallerT]):
         answer: Callable[[CallerT, AsyncIterator[Any], RpcContext], Coroutine[Any, Any, None]],
         request_deserializer: Deserializer,
         response_serializer: Serializer,
-    ) -> grpc.RpcMethodHandler[Any, Any]:
+    ) -> "grpc.RpcMethodHandler[Any, Any]":
         """Many messages, many answers."""
 
         async def handle(messages: AsyncIterator[Any], context: RpcContext) -> None:

@@ -47,7 +47,7 @@ _PACKAGE = "syncline.v1"
 _ENROLMENT_CALLS_MAX = 64
 _STREAMS_OF_STRANGERS_MAX = 4
 
-Handlers = Mapping[str, grpc.RpcMethodHandler[Any, Any]]
+Handlers = Mapping[str, "grpc.RpcMethodHandler[Any, Any]"]
 
 
 class Endpoint:

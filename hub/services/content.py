@@ -7,33 +7,84 @@ What a caller may ask about or claim is its own store; what it reads is chunks o
     durable_frames = upload.commit()       # rpc decides when: limits.group_commit_bytes, group_commit_s
 """
 
-from collections.abc import Iterator, Sequence
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 
-from core.names import DatasetId
+import sqlalchemy as sa
+
+from core.errors import InvalidInput, Unavailable
+from core.names import DatasetId, PartnerId, owner_of
 from hub.services.context import Caller, Context
+from hub.services.recipes import fetcher
 from hub.services.registry import RegistryService
-from hub.services.sharing import SharingService
-from hub.services.translog import TransparencyLog
-from sync.ports import ChunkId, OrdinalRange, RecipeStream
+from hub.services.sharing import SharingService, not_found
+from hub.services.translog import Record, TransparencyLog
+from hub.storage import schema
+from security.policy import Decision
+from security.rules import READ
+from sync.frames import pack, unpack
+from sync.ports import ChunkId, ChunkStore, OrdinalRange, RecipeStream, StoredChunk
+from sync.recipe import ChunkRef, Root
+from sync.table import TableReader
+
+_ID_BYTES = 32
+#: Chunks looked up in the index at once while reading; small, so that the first frame leaves early.
+_GET_COUNT = 256
+#: The disk's free space is looked at again after so many bytes.
+_DISK_LOOK_BYTES = 16 * 1024 * 1024
 
 
 class Upload:
     """One stream of frames into the caller's own store. Not for use by two threads at once."""
 
+    def __init__(
+        self,
+        store: ChunkStore,
+        authorise: Callable[[], None],
+        check_disk: Callable[[], None],
+        context: Context,
+    ) -> None:
+        self._store = store
+        self._authorise = authorise
+        self._check_disk = check_disk
+        self._clock = context.clock
+        self._limits = context.limits
+        self._frames = 0
+        self._durable = 0
+        self._pending_bytes = 0
+        self._until_look = 0
+        self._next_look = context.clock.monotonic() + context.limits.reauthorise_s
+
     def put_frame(self, frame: bytes | memoryview) -> int:
         """Check and append a frame's chunks; not durable yet. Bytes put since the last commit.
 
-        Raises `Corrupt` (a chunk is not what its id says), `InvalidInput` (bounds), `Unavailable` (DISK_FULL), `Denied`.
+        Raises `Corrupt` (a chunk is not what its id says, or a malformed frame), `Unavailable` (DISK_FULL), `Denied`.
         """
-        raise NotImplementedError
+        if self._clock.monotonic() >= self._next_look:
+            self._authorise()
+            self._next_look = self._clock.monotonic() + self._limits.reauthorise_s
+        if self._until_look <= 0:
+            self._check_disk()
+            self._until_look = _DISK_LOOK_BYTES
+        self._store.put(unpack(frame, self._limits))
+        self._frames += 1
+        self._pending_bytes += len(frame)
+        self._until_look -= len(frame)
+        return self._pending_bytes
 
     def commit(self) -> int:
         """Make everything put so far durable; how many frames, counted from the stream's start, are."""
-        raise NotImplementedError
+        if self._durable < self._frames:
+            frames = self._frames
+            self._store.commit()
+            self._durable = frames
+            self._pending_bytes = 0
+        return self._durable
 
     def close(self) -> None:
-        """Make durable what is pending, quietly; the stream has ended or broken."""
-        raise NotImplementedError
+        """Make durable what is pending: the stream has ended or broken, and its bytes need not be sent again."""
+        self.commit()
 
 
 class ContentService:
@@ -42,15 +93,31 @@ class ContentService:
     def __init__(
         self, context: Context, registry: RegistryService, sharing: SharingService, translog: TransparencyLog
     ) -> None:
-        raise NotImplementedError
+        self._context = context
+        self._database = context.database
+        self._clock = context.clock
+        self._limits = context.limits
+        self._registry = registry
+        self._sharing = sharing
+        self._translog = translog
 
     def find_missing(self, caller: Caller, ids: Sequence[ChunkId]) -> list[bool]:
         """For each id (at most `find_missing_count_max`), whether the caller's own store lacks it."""
-        raise NotImplementedError
+        self._registry.require_active(caller, fresh=True)
+        if len(ids) > self._limits.find_missing_count_max:
+            raise InvalidInput(f"{len(ids)} chunk ids at once exceed {self._limits.find_missing_count_max}")
+        if any(len(each) != _ID_BYTES for each in ids):
+            raise InvalidInput("a chunk id has 32 bytes")
+        return self._context.stores.of(caller.partner).missing(ids)
 
     def open_upload(self, caller: Caller) -> Upload:
         """Begin a stream of frames."""
-        raise NotImplementedError
+
+        def authorise() -> None:
+            self._registry.require_active(caller, fresh=True)
+
+        authorise()
+        return Upload(self._context.stores.of(caller.partner), authorise, self._check_disk, self._context)
 
     def read_blobs(
         self,
@@ -66,4 +133,112 @@ class ContentService:
         `limits.reauthorise_s`. Raises `Denied` (NOT_FOUND, NOT_GRANTED, SUSPENDED …), `InvalidInput` (ranges),
         `Unavailable` (WITHHELD: the version has no content here), `Corrupt`.
         """
-        raise NotImplementedError
+        decision = self._sharing.require(caller, dataset, READ)
+        recipe = Root.from_bytes(self._root(dataset, manifest_id), self._limits)
+        store = self._context.stores.of(owner_of(dataset))
+        refs = self._refs(recipe, stream, store, ranges)
+        self._deliver(caller, dataset, manifest_id, decision)
+        next_look = self._clock.monotonic() + self._limits.reauthorise_s
+        for frame in pack(self._chunks(refs, store), self._limits):
+            if self._clock.monotonic() >= next_look:
+                self._sharing.require(caller, dataset, READ)
+                next_look = self._clock.monotonic() + self._limits.reauthorise_s
+            yield frame
+
+    def _root(self, dataset: DatasetId, manifest_id: str) -> bytes:
+        table = schema.versions
+        with self._database.read() as connection:
+            row = connection.execute(
+                sa.select(table.c.root).where(table.c.dataset == dataset, table.c.id == manifest_id)
+            ).one_or_none()
+        if row is None:
+            raise not_found()
+        if row.root is None:
+            raise Unavailable(
+                f"{dataset}: this version's bytes are not at the hub",
+                remedy="they follow when the owner's node sends them; nothing to do here",
+                reason="WITHHELD",
+            )
+        return row.root
+
+    def _refs(
+        self, recipe: Root, stream: RecipeStream, store: ChunkStore, ranges: Sequence[OrdinalRange]
+    ) -> Iterator[ChunkRef]:
+        """The chunks that are asked for. Bad ranges are refused at once, before anything is read or logged."""
+        table = TableReader(recipe.table, fetcher(store, self._limits))
+        total = len(table) if stream is RecipeStream.CONTENT else len(recipe.refs(stream))
+        _check_ranges(ranges, total, self._limits.read_ranges_count_max)
+        if stream is RecipeStream.CONTENT:
+            return (ref for each in ranges for ref in table.entries(each.first, each.count))
+        listed = recipe.refs(stream)
+        return (ref for each in ranges for ref in listed[each.first : each.first + each.count])
+
+    @staticmethod
+    def _chunks(refs: Iterable[ChunkRef], store: ChunkStore) -> Iterator[StoredChunk]:
+        iterator = iter(refs)
+        while batch := [ref.id for ref in islice(iterator, _GET_COUNT)]:
+            yield from store.get(batch)
+
+    def _deliver(self, caller: Caller, dataset: DatasetId, manifest_id: str, decision: Decision) -> None:
+        """Log the delivery to this partner, once, before its first byte. An owner's own bytes are no delivery."""
+        owner = owner_of(dataset)
+        table = schema.deliveries
+        key = sa.and_(table.c.partner == caller.partner, table.c.version == manifest_id)
+        if caller.partner == owner:
+            return
+        with self._database.read() as connection:
+            if connection.execute(sa.select(table.c.leaf).where(key)).one_or_none() is not None:
+                return
+        with self._database.write(visible=False) as connection:
+            decision = self._sharing.require(caller, dataset, READ, connection)
+            if connection.execute(sa.select(table.c.leaf).where(key)).one_or_none() is not None:
+                return
+            leaf = self._translog.append(
+                connection,
+                Record(
+                    type="delivery",
+                    actor=caller.partner,
+                    object=dataset,
+                    owner=owner,
+                    statement_sha256=manifest_id,
+                    detail={
+                        "node": caller.node,
+                        "policy_seq": decision.policy_seq,
+                        "rule": decision.rule_uid,
+                    },
+                ),
+            )
+            connection.execute(table.insert().values(partner=caller.partner, version=manifest_id, leaf=leaf))
+
+    def _check_disk(self) -> None:
+        free = shutil.disk_usage(self._context.layout.directory).free
+        if free < self._limits.disk_reserve_bytes + _DISK_LOOK_BYTES:
+            raise Unavailable(
+                f"the hub's disk has {free // 2**20} MiB left and takes no more data",
+                remedy="the hub's operator frees space; the transfer then goes on by itself",
+                reason="DISK_FULL",
+            )
+
+    def usage(self) -> dict[PartnerId, int]:
+        """Bytes on the disk for each owner's store."""
+        return {
+            owner: sum(
+                f.stat().st_size for f in self._context.layout.owner_store(owner).rglob("*") if f.is_file()
+            )
+            for owner in self._context.stores.owners()
+        }
+
+
+def _check_ranges(ranges: Sequence[OrdinalRange], total: int, count_max: int) -> None:
+    if not 1 <= len(ranges) <= count_max:
+        raise InvalidInput(
+            f"{len(ranges)} ranges; 1 to {count_max} may be asked for at once", reason="OUT_OF_RANGE"
+        )
+    end = 0
+    for each in ranges:
+        if each.count < 1 or each.first < end or each.first + each.count > total:
+            raise InvalidInput(
+                f"chunks {each.first} to {each.first + each.count - 1} are out of order or outside of {total}",
+                reason="OUT_OF_RANGE",
+            )
+        end = each.first + each.count

@@ -1,6 +1,6 @@
 """What all services share: who calls, where things stand, and the clock.
 
-    caller = Caller(PartnerId("la-dgm"), NodeName("main"), tls_key_sha256="…")
+caller = Caller(PartnerId("la-dgm"), NodeName("main"), tls_key_sha256="…")
 """
 
 from collections.abc import Callable, Sequence

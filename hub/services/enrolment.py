@@ -1,18 +1,65 @@
 """How a node becomes a member: invitation, proof of possession, the operator's approval, certificates.
 
-A token is 32 random bytes in base64url, shown once in the join file and kept as a SHA-256; it is bound to the
-first join statement that it comes with. A pending node may call nothing else.
+A token is 32 random bytes in base64url, shown once in the join file and kept as a SHA-256; it is bound to the first join
+statement that comes with it. A pending node may call nothing else.
+
+    file = enrolment.invite(partner, {"en": "…"}, node)          # the operator hands it over
+    enrolment.join(envelope, token, csr_der)                     # the node
+    enrolment.approve(partner, fingerprint, keys)                # the operator
+    state, chain = enrolment.get(join_sha256, token)             # the node
 """
 
+import json
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
+from typing import Any
 
-from core.names import NodeName, PartnerId
+import sqlalchemy as sa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from sqlalchemy.dialects.sqlite import insert
+
+from core.clock import format_instant, parse_instant
+from core.errors import Conflict, Denied, InvalidInput, Unavailable, Untrusted
+from core.names import NodeName, PartnerId, check_node, check_partner
 from hub.services.context import Context
-from hub.services.registry import RegistryService, Signed
+from hub.services.registry import ENROL, RegistryService, Signed
+from hub.services.translog import Record, TransparencyLog
+from hub.storage import schema
+from security.certificates import (
+    CertificateAuthority,
+    certificate_sha256,
+    check_csr,
+    issue_node_certificate,
+    spiffe_id,
+    validity,
+)
+from security.digests import sha256_hex
+from security.fields import encode_base64
+from security.join import (
+    JoinStatement,
+    VerifiedJoin,
+    claimed_identity,
+    format_fingerprint,
+    same_fingerprint,
+    verify_join,
+    verify_renewal,
+)
 from security.keys import Signer
+from security.registry import REVOKED
+
+_TOKEN_BYTES = 32
+
+INVITED = "invited"
+JOINED = "pending"
+ACCEPTED = "accepted"
+APPROVED = "approved"
+REJECTED = "rejected"
+REPLACED = "replaced"
+EXPIRED = "expired"
+_OPEN = (INVITED, JOINED, ACCEPTED)
 
 
 class EnrolmentState(Enum):
@@ -45,8 +92,13 @@ class Enrolment:
 class EnrolmentService:
     """Invitations, joins, approvals, and certificates."""
 
-    def __init__(self, context: Context, registry: RegistryService) -> None:
-        raise NotImplementedError
+    def __init__(self, context: Context, registry: RegistryService, translog: TransparencyLog) -> None:
+        self._context = context
+        self._database = context.database
+        self._clock = context.clock
+        self._limits = context.limits
+        self._registry = registry
+        self._translog = translog
 
     def invite(
         self,
@@ -57,41 +109,367 @@ class EnrolmentService:
         replace: bool = False,
         approve_on_join: bool = False,
     ) -> bytes:
-        """The join file's bytes (docs/formats/join-file.md); an earlier unused invitation of that node lapses.
+        """The join file's bytes (docs/formats/join-file.md); an earlier open invitation of that node lapses.
 
         Raises `Conflict` when the node is enrolled and `replace` is not set, `Denied` for a revoked partner,
-        `InvalidInput` when `approve_on_join` is asked and the administrators' keys are not at hand.
+        `Unavailable` when `approve_on_join` is asked and the administrators' keys are not at hand.
         """
-        raise NotImplementedError
+        check_partner(partner)
+        check_node(node)
+        if not names:
+            raise InvalidInput(f"{partner} needs a name", remedy="give it with --name")
+        if approve_on_join:
+            self._registry.check_keys(self._context.administrator_keys())
+        token = secrets.token_urlsafe(_TOKEN_BYTES)
+        now = self._clock.now()
+        expires = now + timedelta(seconds=self._limits.token_valid_s)
+        first = self._first_registry()
+        table = schema.enrolments
+        with self._database.write(visible=False) as connection:
+            self._check_invitable(connection, partner, node, replace=replace)
+            connection.execute(
+                table.update()
+                .where(table.c.partner == partner, table.c.node == node, table.c.state.in_((INVITED, JOINED)))
+                .values(state=EXPIRED)
+            )
+            connection.execute(
+                table.insert().values(
+                    partner=partner,
+                    node=node,
+                    names=json.dumps(dict(names), ensure_ascii=False),
+                    token_sha256=sha256_hex(token.encode()),
+                    registry_sha256=first.id,
+                    invited=format_instant(now),
+                    expires=format_instant(expires),
+                    state=INVITED,
+                    replace=replace,
+                    approve_on_join=approve_on_join,
+                )
+            )
+            self._log(connection, "invite", partner, {"node": node, "replace": replace})
+        federation = self._context.federation
+        file = {
+            "v": 1,
+            "federation": federation.id,
+            "partner": partner,
+            "names": dict(names),
+            "node": node,
+            "hub": federation.address,
+            "enrol": federation.enrol_address,
+            "registry": encode_base64(first.envelope),
+            "registry_sha256": first.id,
+            "ca": self._authority().pem.decode("ascii"),
+            "token": token,
+            "expires": format_instant(expires),
+        }
+        return (json.dumps(file, ensure_ascii=False, indent=1) + "\n").encode("utf-8")
 
     def join(self, envelope: bytes, token: str | bytes, csr_der: bytes) -> EnrolmentState:
         """Take a join statement. Safe to repeat with the same bytes.
 
         Raises `Denied` (reasons TOKEN_UNKNOWN, TOKEN_EXPIRED, TOKEN_USED), `Untrusted` when a proof or a binding fails.
         """
-        raise NotImplementedError
+        verified = verify_join(envelope, csr_der, self._limits)
+        with self._database.write(visible=False) as connection:
+            row = self._by_token(connection, token)
+            if row.join_sha256 is not None:
+                # Single use: the token stays bound to the first statement that came with it, whatever became of it.
+                if row.join_sha256 != verified.id:
+                    raise Denied(
+                        "this token was used already, with other keys",
+                        remedy="ask the hub's operator for a new join file, and whether it was you who used the old one",
+                        reason="TOKEN_USED",
+                    )
+                return _state(row.state)
+            if row.state != INVITED or self._clock.now() >= parse_instant(row.expires):
+                raise Denied(
+                    "this token has expired or was withdrawn",
+                    remedy="ask the hub's operator for a new join file",
+                    reason="TOKEN_EXPIRED",
+                )
+            self._check_binding(verified.statement, row)
+            self._take(connection, row, verified, csr_der)
+        if row.approve_on_join:
+            return self._approve_now(row.number)
+        return EnrolmentState.PENDING
 
     def get(self, join_sha256: str, token: str | bytes) -> tuple[EnrolmentState, bytes | None]:
         """State and, once approved, the certificate chain (PEM, leaf first). Raises `Denied` (TOKEN_UNKNOWN)."""
-        raise NotImplementedError
+        with self._database.read() as connection:
+            row = self._by_token(connection, token)
+        if row.join_sha256 != join_sha256:
+            raise _unknown_token()
+        state = _state(row.state)
+        if state is not EnrolmentState.APPROVED:
+            return state, None
+        if self._registry.membership().standing(row.partner) == REVOKED:
+            return EnrolmentState.REJECTED, None
+        return state, self._certificate(row.number, row.partner, row.node, row.csr_der)
 
     def renew(self, envelope: bytes, csr_der: bytes) -> bytes:
         """A new certificate chain (PEM) for an enrolled node, proven by its signing key; also after expiry."""
-        raise NotImplementedError
+        federation, partner, node = claimed_identity(envelope, self._limits)
+        state = self._registry.membership()
+        member = state.members.get((partner, node))
+        if federation != self._context.federation.id or member is None or not state.active(partner):
+            # One answer for strangers, the suspended and the unknown: whoever asks has not proven anything yet.
+            raise Denied(
+                f"no certificate for node {node} of {partner}",
+                remedy="ask the hub's operator; join again with a new join file if need be",
+                reason="NOT_ENROLLED",
+            )
+        renewal = verify_renewal(envelope, csr_der, [member.signing_key], self._limits)
+        offset = abs((self._clock.now() - renewal.created).total_seconds())
+        if offset > self._limits.certificate_valid_s:
+            raise Untrusted(
+                "the renewal was signed too long ago, or in the future",
+                remedy="check this machine's clock",
+                reason="STALE",
+            )
+        return self._certificate(member.enrolment, partner, node, csr_der)
 
     def approve(
-        self, partner: PartnerId, fingerprint: str, keys: Sequence[Signer] = (), *, node: NodeName | None = None
+        self,
+        partner: PartnerId,
+        fingerprint: str,
+        keys: Sequence[Signer] = (),
+        *,
+        node: NodeName | None = None,
     ) -> Signed:
         """The operator has read the fingerprint back (groups, spaces, dashes and case do not matter).
 
         Raises `InvalidInput` when nothing waits for this partner, `Untrusted` (FINGERPRINT) when it differs.
         """
-        raise NotImplementedError
+        if keys:
+            self._registry.check_keys(keys)
+        table = schema.enrolments
+        with self._database.write() as connection:
+            waiting = self._waiting(connection, partner, node, (JOINED, ACCEPTED))
+            if not waiting:
+                raise InvalidInput(
+                    f"no request of {partner} waits for approval", remedy="see `syncline-hub partners`"
+                )
+            row = next((r for r in waiting if same_fingerprint(fingerprint, r.join_sha256)), None)
+            if row is None:
+                raise Untrusted(
+                    f"this is not the fingerprint of the request of {partner}",
+                    remedy="ask them to read it once more; if it stays different, reject the request",
+                    reason="FINGERPRINT",
+                )
+            if row.state == JOINED:
+                connection.execute(table.update().where(table.c.number == row.number).values(state=ACCEPTED))
+                self._registry.queue(connection, ENROL, partner, row.number)
+                self._log(connection, "approve", partner, {"node": row.node, "join": row.join_sha256})
+        if not keys:
+            return Signed.QUEUED
+        self._registry.sign_pending(keys)
+        return Signed.NOW
 
     def reject(self, partner: PartnerId, *, node: NodeName | None = None) -> int:
         """Refuse waiting requests and withdraw unused invitations of the partner; how many."""
-        raise NotImplementedError
+        table, acts = schema.enrolments, schema.pending_acts
+        with self._database.write(visible=False) as connection:
+            waiting = self._waiting(connection, partner, node, _OPEN)
+            for row in waiting:
+                state = EXPIRED if row.state == INVITED else REJECTED
+                connection.execute(table.update().where(table.c.number == row.number).values(state=state))
+                connection.execute(
+                    acts.update()
+                    .where(acts.c.enrolment == row.number, acts.c.done.is_(None))
+                    .values(done=format_instant(self._clock.now()))
+                )
+                self._log(connection, "reject", partner, {"node": row.node, "join": row.join_sha256})
+        return len(waiting)
 
     def list(self) -> list[Enrolment]:
         """Every enrolment, oldest first."""
-        raise NotImplementedError
+        table = schema.enrolments
+        now = self._clock.now()
+        with self._database.read() as connection:
+            rows = connection.execute(sa.select(table).order_by(table.c.number)).all()
+        return [
+            Enrolment(
+                row.partner,
+                row.node,
+                json.loads(row.names),
+                EXPIRED if row.state == INVITED and now >= parse_instant(row.expires) else row.state,
+                parse_instant(row.invited),
+                parse_instant(row.expires),
+                None if row.joined is None else parse_instant(row.joined),
+                None if row.join_sha256 is None else format_fingerprint(row.join_sha256),
+                row.replace,
+            )
+            for row in rows
+        ]
+
+    # --- steps -----------------------------------------------------------------------------------
+
+    def _check_invitable(
+        self, connection: sa.Connection, partner: PartnerId, node: NodeName, *, replace: bool
+    ) -> None:
+        state = self._registry.membership(connection)
+        if state.standing(partner) == REVOKED:
+            raise Denied(f"{partner} was revoked", remedy="invite it under another id", reason="REVOKED")
+        if (partner, node) in state.members and not replace:
+            raise Conflict(
+                f"node {node} of {partner} is enrolled already",
+                remedy="give --replace to enrol it anew, or another --node for one more machine",
+                reason="ALREADY_ENROLLED",
+            )
+
+    def _by_token(self, connection: sa.Connection, token: str | bytes) -> sa.Row[Any]:
+        secret = token.encode() if isinstance(token, str) else bytes(token)
+        table = schema.enrolments
+        row = connection.execute(
+            sa.select(table).where(table.c.token_sha256 == sha256_hex(secret))
+        ).one_or_none()
+        if row is None:
+            raise _unknown_token()
+        return row
+
+    def _check_binding(self, statement: JoinStatement, row: sa.Row[Any]) -> None:
+        """The node means this hub, this registry, this CA and this invitation."""
+        federation = self._context.federation
+        expected = {
+            "federation": (statement.federation, federation.id),
+            "partner": (statement.partner, row.partner),
+            "node": (statement.node, row.node),
+            "hub address": (statement.hub, federation.address),
+            "enrolment address": (statement.enrol, federation.enrol_address),
+            "certificate authority": (statement.ca_sha256, certificate_sha256(self._authority().pem)),
+            "registry": (statement.registry_sha256, row.registry_sha256),
+            "token": (statement.token_sha256, row.token_sha256),
+        }
+        for what, (said, wanted) in expected.items():
+            if said != wanted:
+                raise Untrusted(
+                    f"the join statement names another {what} than the invitation",
+                    remedy="use the join file as it was given; ask the hub's operator for a new one",
+                    reason="WRONG_BINDING",
+                )
+
+    def _take(
+        self, connection: sa.Connection, row: sa.Row[Any], verified: VerifiedJoin, csr_der: bytes
+    ) -> None:
+        statement = verified.statement
+        self._check_new_keys(connection, row.partner, statement)
+        table = schema.enrolments
+        connection.execute(
+            table.update()
+            .where(table.c.number == row.number)
+            .values(
+                state=JOINED,
+                joined=format_instant(self._clock.now()),
+                join_sha256=verified.id,
+                join_envelope=verified.envelope,
+                csr_der=csr_der,
+                signing_key=json.dumps(statement.signing_key.to_json()),
+                witness_key=encode_base64(statement.witness_key),
+            )
+        )
+
+    def _check_new_keys(
+        self, connection: sa.Connection, partner: PartnerId, statement: JoinStatement
+    ) -> None:
+        """No key, not even half of one, may belong to another partner: the registry would be refused."""
+        halves = {statement.signing_key.ed25519, statement.signing_key.ml_dsa_65}
+        registry = self._registry.membership(connection).registry.registry
+        own = registry.partner(partner)
+        for other in registry.partners:
+            for key in other.signing_keys:
+                shared = not halves.isdisjoint((key.ed25519, key.ml_dsa_65))
+                if shared and (own is None or other.id != own.id or key != statement.signing_key):
+                    raise Untrusted("these keys are in the registry already", reason="DUPLICATE_KEY")
+
+    def _approve_now(self, number: int) -> EnrolmentState:
+        """The operator approved in advance; it needs the administrators' keys in this process."""
+        keys = self._context.administrator_keys()
+        table = schema.enrolments
+        with self._database.read() as connection:
+            row = connection.execute(sa.select(table).where(table.c.number == number)).one()
+        try:
+            self.approve(row.partner, row.join_sha256, keys, node=row.node)
+        except Unavailable:
+            return EnrolmentState.PENDING  # the keys have moved away since: `approve` by hand
+        return EnrolmentState.APPROVED if keys else EnrolmentState.PENDING
+
+    def _certificate(self, number: int, partner: PartnerId, node: NodeName, csr_der: bytes) -> bytes:
+        """The certificate for the key in `csr_der`: the one issued before, if half of its life is left."""
+        key = check_csr(csr_der)
+        spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        tls_key_sha256 = sha256_hex(spki)
+        now = self._clock.now()
+        table = schema.certificates
+        with self._database.write() as connection:
+            row = connection.execute(
+                sa.select(table).where(table.c.tls_key_sha256 == tls_key_sha256)
+            ).one_or_none()
+            if row is not None and row.enrolment != number:
+                raise Untrusted("this TLS key belongs to another enrolment", reason="DUPLICATE_KEY")
+            if row is not None:
+                begin, end = validity(row.pem)
+                if now < begin + (end - begin) / 2:
+                    return row.pem
+            spiffe = spiffe_id(self._context.federation.id, partner, node)
+            pem = issue_node_certificate(self._authority(), csr_der, spiffe, now, self._limits)
+            values = {
+                "enrolment": number,
+                "pem": pem,
+                "issued": format_instant(now),
+                "expires": format_instant(validity(pem)[1]),
+            }
+            connection.execute(
+                insert(table)
+                .values(tls_key_sha256=tls_key_sha256, **values)
+                .on_conflict_do_update(index_elements=["tls_key_sha256"], set_=values)
+            )
+        return pem
+
+    def _waiting(
+        self, connection: sa.Connection, partner: PartnerId, node: NodeName | None, states: Sequence[str]
+    ) -> Sequence[sa.Row[Any]]:
+        table = schema.enrolments
+        query = sa.select(table).where(table.c.partner == partner, table.c.state.in_(states))
+        if node is not None:
+            query = query.where(table.c.node == node)
+        return connection.execute(query.order_by(table.c.number)).all()
+
+    def _first_registry(self) -> sa.Row[Any]:
+        table = schema.registry_statements
+        with self._database.read() as connection:
+            return connection.execute(sa.select(table.c.id, table.c.envelope).where(table.c.seq == 1)).one()
+
+    def _authority(self) -> CertificateAuthority:
+        if self._context.authority is None:
+            raise Unavailable(
+                "the certificate authority's key is not at hand",
+                remedy=f"put back {self._context.layout.ca_key}",
+                reason="KEY_MISSING",
+            )
+        return self._context.authority
+
+    def _log(
+        self, connection: sa.Connection, act: str, partner: PartnerId, detail: Mapping[str, Any]
+    ) -> None:
+        self._translog.append(
+            connection,
+            Record(
+                type="act", actor="operator", object=partner, owner=partner, detail={"act": act, **detail}
+            ),
+        )
+
+
+def _state(state: str) -> EnrolmentState:
+    if state == APPROVED:
+        return EnrolmentState.APPROVED
+    if state in (INVITED, JOINED, ACCEPTED):
+        return EnrolmentState.PENDING
+    return EnrolmentState.REJECTED
+
+
+def _unknown_token() -> Denied:
+    return Denied(
+        "the hub does not know this token",
+        remedy="use the newest join file; ask the hub's operator for another",
+        reason="TOKEN_UNKNOWN",
+    )

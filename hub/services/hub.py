@@ -1,18 +1,24 @@
 """One hub, all its services: opened by the server, by the operator's commands beside it, and by the simulation.
 
-    Hub.found(layout, federation, administrators=[key], clock=clock)       # `init`: CA, keys, first registry, database
-    with Hub.open(layout, clock=clock) as hub:
-        hub.info()
-        hub.catalogue.commit_version(caller, envelope, root)
+Hub.found(layout, federation, administrators=[key], clock=clock)       # `init`: CA, keys, first registry, database
+with Hub.open(layout, clock=clock) as hub:
+    hub.info()
+    hub.catalogue.commit_version(caller, envelope, root)
 """
 
 from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
 from types import TracebackType
 from typing import Self
 
+import sqlalchemy as sa
+from cryptography import x509
+
 from core.clock import Clock
+from core.errors import Corrupt, InvalidInput
 from core.limits import LIMITS, Limits
 from hub.layout import Layout
+from hub.services import founding
 from hub.services.catalogue import CatalogueService
 from hub.services.changes import ChangesService
 from hub.services.content import ContentService
@@ -23,8 +29,14 @@ from hub.services.fsck import FsckService
 from hub.services.registry import RegistryService
 from hub.services.sharing import SharingService
 from hub.services.translog import TransparencyLog
+from hub.storage import schema
+from hub.storage.database import Database
+from hub.storage.stores import OpenStore, OwnerStores
+from security.certificates import CertificateAuthority
 from security.keys import Signer
+from security.keystore import load_tls_key
 from sync.ports import HubInfo
+from sync.stores.packs import PackStore
 
 
 def no_keys() -> Sequence[Signer]:
@@ -35,19 +47,18 @@ def no_keys() -> Sequence[Signer]:
 class Hub:
     """All services over one hub directory. Thread-safe; `close` when done."""
 
-    federation: Federation
-    sharing: SharingService
-    registry: RegistryService
-    enrolment: EnrolmentService
-    catalogue: CatalogueService
-    content: ContentService
-    changes: ChangesService
-    fleet: FleetService
-    translog: TransparencyLog
-    fsck: FsckService
-
     def __init__(self, context: Context) -> None:
-        raise NotImplementedError
+        self._context = context
+        self.federation = context.federation
+        self.translog = TransparencyLog(context)
+        self.registry = RegistryService(context, self.translog)
+        self.sharing = SharingService(context, self.registry)
+        self.enrolment = EnrolmentService(context, self.registry, self.translog)
+        self.catalogue = CatalogueService(context, self.registry, self.sharing, self.translog)
+        self.content = ContentService(context, self.registry, self.sharing, self.translog)
+        self.changes = ChangesService(context, self.registry, self.sharing)
+        self.fleet = FleetService(context, self.registry)
+        self.fsck = FsckService(context)
 
     @staticmethod
     def found(
@@ -63,7 +74,16 @@ class Hub:
 
         Does not write `hub.toml` nor the administrators' keys. Raises `Conflict` when there is a hub already.
         """
-        raise NotImplementedError
+        database, registry = founding.found(
+            layout, federation, administrators=administrators, threshold=threshold, clock=clock, limits=limits
+        )
+        context = _context(layout, federation, database, None, no_keys, clock, limits, PackStore)
+        hub = Hub(context)
+        try:
+            with database.write() as connection:
+                hub.registry.append(connection, registry)
+        finally:
+            hub.close()
 
     @classmethod
     def open(
@@ -73,20 +93,69 @@ class Hub:
         clock: Clock,
         limits: Limits = LIMITS,
         administrator_keys: AdministratorKeys = no_keys,
+        federation: Federation | None = None,
+        open_store: OpenStore = PackStore,
     ) -> Self:
         """Open an existing hub; applies waiting schema migrations. Also beside a running hub (the operator's commands).
 
-        Raises `InvalidInput` when there is none, `Conflict` (reason NEWER_SCHEMA) when a newer release wrote it.
+        `federation` from the settings, where addresses may have changed since `init`. Raises `InvalidInput` when there is
+        no hub, or another federation's; `Conflict` (reason NEWER_SCHEMA) when a newer release wrote it.
         """
-        raise NotImplementedError
+        database = Database.open(layout.database)
+        try:
+            stored = _stored_federation(database)
+            if federation is not None and federation.id != stored.id:
+                raise InvalidInput(
+                    f"{layout.directory} belongs to federation {stored.id}, not to {federation.id}",
+                    remedy="correct [hub] federation in the settings",
+                )
+            authority = _authority(layout)
+            return cls(
+                _context(
+                    layout,
+                    federation or stored,
+                    database,
+                    authority,
+                    administrator_keys,
+                    clock,
+                    limits,
+                    open_store,
+                )
+            )
+        except BaseException:
+            database.close()
+            raise
 
     def info(self) -> HubInfo:
         """What `GetHubInfo` says."""
-        raise NotImplementedError
+        limits = self._context.limits
+        return HubInfo(
+            federation=self.federation.id,
+            version=software_version(),
+            time=self._context.clock.now(),
+            registry_seq=self.registry.current().registry.seq,
+            frame_bytes_max=limits.frame_bytes_max,
+            find_missing_count_max=limits.find_missing_count_max,
+            read_ranges_count_max=limits.read_ranges_count_max,
+        )
+
+    def renew_server_certificate(self) -> None:
+        """A new key and certificate for the TLS ports; running servers pick them up from the files."""
+        if self._context.authority is None:
+            raise Corrupt("the certificate authority's key is missing", remedy="restore it from a backup")
+        founding.issue_server(
+            self._context.layout,
+            self._context.authority,
+            self.federation,
+            self._context.clock,
+            self._context.limits,
+        )
 
     def close(self) -> None:
         """Release files. What was acknowledged is durable already."""
-        raise NotImplementedError
+        self.changes.stop()
+        self._context.stores.close()
+        self._context.database.close()
 
     def __enter__(self) -> Self:
         return self
@@ -95,3 +164,54 @@ class Hub:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def software_version() -> str:
+    """The installed release."""
+    try:
+        return version("syncline")
+    except PackageNotFoundError:
+        return "0"
+
+
+def _context(
+    layout: Layout,
+    federation: Federation,
+    database: Database,
+    authority: CertificateAuthority | None,
+    administrator_keys: AdministratorKeys,
+    clock: Clock,
+    limits: Limits,
+    open_store: OpenStore,
+) -> Context:
+    return Context(
+        layout=layout,
+        federation=federation,
+        database=database,
+        stores=OwnerStores(layout, limits, open_store),
+        authority=authority,
+        administrator_keys=administrator_keys,
+        clock=clock,
+        limits=limits,
+    )
+
+
+def _stored_federation(database: Database) -> Federation:
+    with database.read() as connection:
+        row = connection.execute(sa.select(schema.federation)).one_or_none()
+    if row is None:
+        raise Corrupt("the hub's database is unfinished", remedy="remove the directory and run `init` again")
+    return Federation(row.id, row.address, row.enrol_address)
+
+
+def _authority(layout: Layout) -> CertificateAuthority | None:
+    """The CA, or None where its key was moved away: everything works but new certificates."""
+    if not layout.ca_key.exists():
+        return None
+    try:
+        certificate = x509.load_pem_x509_certificate(layout.ca_certificate.read_bytes())
+    except (OSError, ValueError) as error:
+        raise Corrupt(
+            f"{layout.ca_certificate} cannot be read: {error}", remedy="restore it from a backup"
+        ) from error
+    return CertificateAuthority(load_tls_key(layout.ca_key), certificate)

@@ -2,23 +2,52 @@
 
 Suspending needs no administrator and takes effect at once; what changes the signed registry is signed where the
 administrators' keys are at hand, else it waits as a `PendingAct` for `sign_pending`.
+
+    registry.require_active(caller)                  # on every call, and again on open streams
+    registry.revoke(partner, keys)                   # Signed.NOW with keys, Signed.QUEUED without
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from typing import Any
 
-from core.names import PartnerId
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
+
+from core.clock import format_instant, parse_instant
+from core.errors import Conflict, Denied, InvalidInput, Unavailable
+from core.names import NodeName, PartnerId
 from hub.services.context import Caller, Context
-from security.keys import Signer
-from security.registry import Registry, RegistryPartner, VerifiedRegistry
+from hub.services.membership import Member, Membership, Memberships
+from hub.services.translog import Record, TransparencyLog
+from hub.storage import schema
+from security.fields import decode_base64
+from security.keys import PublicKey, Signer
+from security.registry import (
+    ACTIVE,
+    REVOKED,
+    Registry,
+    RegistryNode,
+    RegistryPartner,
+    VerifiedRegistry,
+    check_fresh,
+    renewal_due,
+    sign_registry,
+    verify_next,
+)
 from sync.ports import Accepted
+
+ENROL = "enrol"
+REVOKE = "revoke"
+_OPERATOR = "operator"
 
 
 @dataclass(frozen=True, slots=True)
 class PendingAct:
-    """An act that waits for the administrators' signatures. `kind`: enrol, revoke, renew; `text` says it in words."""
+    """An act that waits for the administrators' signatures. `kind`: enrol, revoke; `text` says it in words."""
 
     number: int
     kind: str
@@ -36,7 +65,7 @@ class Signed(Enum):
 
 @dataclass(frozen=True, slots=True)
 class PartnerStanding:
-    """A partner in the registry as the hub sees it. `state` is active, suspended (by the hub or the registry) or revoked."""
+    """A partner in the registry as the hub sees it. `state` is active, suspended (by hub or registry) or revoked."""
 
     partner: RegistryPartner
     state: str
@@ -46,64 +75,324 @@ class PartnerStanding:
 class RegistryService:
     """The chain of registry statements, and the acts that continue it."""
 
-    def __init__(self, context: Context) -> None:
-        raise NotImplementedError
+    def __init__(self, context: Context, translog: TransparencyLog) -> None:
+        self._context = context
+        self._database = context.database
+        self._clock = context.clock
+        self._limits = context.limits
+        self._translog = translog
+        self._memberships = Memberships(context)
+
+    # --- who may call ----------------------------------------------------------------------------
 
     def current(self) -> VerifiedRegistry:
         """The newest statement."""
-        raise NotImplementedError
+        return self._memberships.current().registry
 
-    def list_from(self, seq: int, limit: int | None = None) -> list[bytes]:
-        """Envelopes from `seq` (≥ 1) in order, at most `limit` (None: page_count_max)."""
-        raise NotImplementedError
+    def membership(self, connection: sa.Connection | None = None) -> Membership:
+        """Who may call, as of now."""
+        return self._memberships.current(connection)
 
-    def require_active(self, caller: Caller) -> RegistryPartner:
+    def is_active(self, partner: PartnerId, connection: sa.Connection | None = None) -> bool:
+        """Whether the partner is a member in good standing."""
+        return self._memberships.current(connection).active(partner)
+
+    def require_active(self, caller: Caller, *, fresh: bool = False) -> RegistryPartner:
         """The caller's entry, if it may call now: in the newest registry, active, not suspended, node enrolled.
 
         For every call, and again on open streams every `limits.reauthorise_s`. Raises `Denied` (reasons NOT_ENROLLED,
-        SUSPENDED, REVOKED, REPLACED), `Unavailable` (REGISTRY_EXPIRED).
+        SUSPENDED, REVOKED, REPLACED). With `fresh`, also `Unavailable` (REGISTRY_EXPIRED): what moves data or statements
+        asks for it, while the registry itself and reports stay open, so that members can recover.
         """
-        raise NotImplementedError
+        state = self._memberships.current()
+        if fresh:
+            check_fresh(state.registry.registry, self._clock.now())
+        self.member(caller, state)
+        entry = state.registry.registry.partner(caller.partner)
+        assert entry is not None
+        return entry
+
+    def member(self, caller: Caller, state: Membership | None = None) -> Member:
+        """The caller's enrolment. Raises as `require_active`."""
+        state = state or self._memberships.current()
+        standing = state.standing(caller.partner)
+        if standing == REVOKED:
+            raise Denied(f"{caller.partner} was revoked", remedy="ask the hub's operator", reason="REVOKED")
+        if standing not in (ACTIVE, None):
+            raise Denied(
+                f"{caller.partner} is suspended", remedy="ask the hub's operator", reason="SUSPENDED"
+            )
+        entry = state.registry.registry.partner(caller.partner)
+        member = state.members.get((caller.partner, caller.node))
+        if entry is None or member is None or entry.node(caller.node) is None:
+            raise Denied(
+                f"node {caller.node} of {caller.partner} is not enrolled",
+                remedy="join with a new join file from the hub's operator",
+                reason="NOT_ENROLLED",
+            )
+        if caller.tls_key_sha256 is not None and caller.tls_key_sha256 not in member.tls_keys:
+            raise Denied(
+                f"the certificate of node {caller.node} of {caller.partner} was replaced",
+                remedy="stop this node, or join again with a new join file",
+                reason="REPLACED",
+            )
+        return member
+
+    def signing_key(self, caller: Caller) -> PublicKey:
+        """The key that new statements of this node must be signed with."""
+        return self.member(caller).signing_key
 
     def partners(self) -> list[PartnerStanding]:
         """Every partner in the registry."""
-        raise NotImplementedError
+        table = schema.status_reports
+        with self._database.read() as connection:
+            state = self._memberships.current(connection)
+            seen = {
+                row.partner: parse_instant(row.time)
+                for row in connection.execute(
+                    sa.select(table.c.partner, sa.func.max(table.c.time).label("time")).group_by(
+                        table.c.partner
+                    )
+                )
+            }
+        return [
+            PartnerStanding(each, state.standing(each.id) or each.state, seen.get(each.id))
+            for each in state.registry.registry.partners
+        ]
+
+    # --- the chain -------------------------------------------------------------------------------
+
+    def list_from(self, seq: int, limit: int | None = None) -> list[bytes]:
+        """Envelopes from `seq` (≥ 1) in order, at most `limit` (None: page_count_max)."""
+        if seq < 1:
+            raise InvalidInput("sequence numbers count from 1")
+        table = schema.registry_statements
+        count = min(limit or self._limits.page_count_max, self._limits.page_count_max)
+        with self._database.read() as connection:
+            return list(
+                connection.execute(
+                    sa.select(table.c.envelope).where(table.c.seq >= seq).order_by(table.c.seq).limit(count)
+                ).scalars()
+            )
 
     def publish(self, envelope: bytes) -> Accepted:
         """Accept the next statement, signed elsewhere. Idempotent; raises `Untrusted`."""
-        raise NotImplementedError
+        table = schema.registry_statements
+        with self._database.write() as connection:
+            row = connection.execute(
+                sa.select(table.c.leaf, table.c.accepted).where(table.c.envelope == envelope)
+            ).one_or_none()
+            if row is not None:
+                return Accepted(row.leaf, parse_instant(row.accepted))
+            current = self._memberships.current(connection).registry
+            return self.append(connection, verify_next(current, envelope, self._limits))
 
-    def suspend(self, partner: PartnerId) -> None:
-        """Refuse the partner from now on, until `resume`. Raises `InvalidInput` for an unknown partner."""
-        raise NotImplementedError
-
-    def resume(self, partner: PartnerId) -> None:
-        """End a suspension. Raises `Conflict` when the partner is revoked."""
-        raise NotImplementedError
-
-    def revoke(self, partner: PartnerId, keys: Sequence[Signer] = ()) -> Signed:
-        """Suspend at once, and strike the partner from the federation in the next registry."""
-        raise NotImplementedError
-
-    def pending(self) -> list[PendingAct]:
-        """Acts that wait for signatures, oldest first."""
-        raise NotImplementedError
+    def append(self, connection: sa.Connection, verified: VerifiedRegistry) -> Accepted:
+        """Store a verified statement in the caller's transaction, and settle what waited for it."""
+        accepted = Accepted(
+            self._translog.append_registry(connection, verified.id), self._clock.now().replace(microsecond=0)
+        )
+        connection.execute(
+            schema.registry_statements.insert().values(
+                seq=verified.registry.seq,
+                id=verified.id,
+                envelope=verified.envelope,
+                accepted=format_instant(accepted.accept_time),
+                leaf=accepted.leaf_index,
+            )
+        )
+        self._settle(connection, verified.registry)
+        return accepted
 
     def next_registry(self) -> Registry | None:
         """The unsigned next statement with all pending acts; None when nothing waits."""
-        raise NotImplementedError
+        with self._database.read() as connection:
+            return self._draft(connection) if self._waiting(connection) else None
 
     def sign_pending(self, keys: Sequence[Signer]) -> Accepted | None:
         """Sign and publish all pending acts in one statement; None when nothing waits.
 
-        Raises `Unavailable` (reason THRESHOLD) when the keys are too few, `Untrusted` when they are not administrators'.
+        Raises `Unavailable` (reason THRESHOLD) when the keys are not enough administrators'.
         """
-        raise NotImplementedError
+        self.check_keys(keys)
+        with self._database.write() as connection:
+            return self._sign(connection, keys) if self._waiting(connection) else None
 
     def renew(self, keys: Sequence[Signer]) -> Accepted:
         """Publish a successor with a new expiry (and whatever is pending)."""
-        raise NotImplementedError
+        self.check_keys(keys)
+        with self._database.write() as connection:
+            return self._sign(connection, keys)
 
     def renewal_due(self) -> bool:
         """The newest statement is older than `limits.registry_renew_after_s`."""
-        raise NotImplementedError
+        return renewal_due(self.current().registry, self._clock.now(), self._limits)
+
+    def check_keys(self, keys: Sequence[Signer]) -> None:
+        """That `keys` reach the administrators' threshold. Raises `Unavailable` (THRESHOLD)."""
+        administrators = self.current().registry.administrators
+        known = {key.public for key in keys} & set(administrators.keys)
+        if len(known) < administrators.threshold:
+            raise Unavailable(
+                f"{len(known)} of the administrators' keys are at hand, {administrators.threshold} must sign",
+                remedy="give the folder with the administrators' keys: --keys DIR",
+                reason="THRESHOLD",
+            )
+
+    # --- acts ------------------------------------------------------------------------------------
+
+    def suspend(self, partner: PartnerId) -> None:
+        """Refuse the partner from now on, until `resume`. Raises `InvalidInput` for an unknown partner."""
+        with self._database.write() as connection:
+            self._check_known(connection, partner)
+            self._suspend(connection, partner)
+            self._log_act(connection, "suspend", partner)
+
+    def resume(self, partner: PartnerId) -> None:
+        """End a suspension. Raises `Conflict` when the partner is revoked."""
+        with self._database.write() as connection:
+            entry = self._check_known(connection, partner)
+            acts = schema.pending_acts
+            revoking = connection.execute(
+                sa.select(acts.c.number).where(
+                    acts.c.partner == partner, acts.c.kind == REVOKE, acts.c.done.is_(None)
+                )
+            ).first()
+            if entry.state == REVOKED or revoking is not None:
+                raise Conflict(
+                    f"{partner} was revoked", remedy="invite it anew under another id", reason="REVOKED"
+                )
+            table = schema.suspensions
+            connection.execute(table.delete().where(table.c.partner == partner))
+            self._log_act(connection, "resume", partner)
+
+    def revoke(self, partner: PartnerId, keys: Sequence[Signer] = ()) -> Signed:
+        """Suspend at once, and strike the partner from the federation in the next registry."""
+        if keys:
+            self.check_keys(keys)
+        with self._database.write() as connection:
+            if self._check_known(connection, partner).state == REVOKED:
+                return Signed.NOW
+            self._suspend(connection, partner)
+            self.queue(connection, REVOKE, partner)
+            self._log_act(connection, "revoke", partner)
+            if keys:
+                self._sign(connection, keys)
+        return Signed.NOW if keys else Signed.QUEUED
+
+    def queue(
+        self, connection: sa.Connection, kind: str, partner: PartnerId, enrolment: int | None = None
+    ) -> None:
+        """Let an act wait for the administrators, once."""
+        acts = schema.pending_acts
+        same = connection.execute(
+            sa.select(acts.c.number).where(
+                acts.c.kind == kind,
+                acts.c.partner == partner,
+                acts.c.enrolment.is_(enrolment) if enrolment is None else acts.c.enrolment == enrolment,
+                acts.c.done.is_(None),
+            )
+        ).first()
+        if same is None:
+            connection.execute(
+                acts.insert().values(
+                    kind=kind, partner=partner, enrolment=enrolment, created=format_instant(self._clock.now())
+                )
+            )
+
+    def pending(self) -> list[PendingAct]:
+        """Acts that wait for signatures, oldest first."""
+        enrolments = schema.enrolments
+        with self._database.read() as connection:
+            found: list[PendingAct] = []
+            for row in self._waiting(connection):
+                text = f"revoke {row.partner}"
+                if row.kind == ENROL:
+                    node = connection.execute(
+                        sa.select(enrolments.c.node).where(enrolments.c.number == row.enrolment)
+                    ).scalar_one()
+                    text = f"enrol node {node} of {row.partner}"
+                found.append(PendingAct(row.number, row.kind, row.partner, parse_instant(row.created), text))
+        return found
+
+    def _sign(self, connection: sa.Connection, keys: Sequence[Signer]) -> Accepted:
+        draft = self._draft(connection)
+        administrators = set(draft.administrators.keys)
+        signers = list({key.public: key for key in keys if key.public in administrators}.values())
+        envelope = sign_registry(draft, signers, self._limits)
+        current = self._memberships.current(connection).registry
+        return self.append(connection, verify_next(current, envelope, self._limits))
+
+    def _draft(self, connection: sa.Connection) -> Registry:
+        draft = self._memberships.current(connection).registry.successor(self._clock.now(), self._limits)
+        enrolments = schema.enrolments
+        for act in self._waiting(connection):
+            if act.kind == REVOKE:
+                draft = draft.with_state(act.partner, REVOKED)
+                continue
+            row = connection.execute(sa.select(enrolments).where(enrolments.c.number == act.enrolment)).one()
+            draft = draft.with_partner(_enrolled(draft.partner(row.partner), row))
+        return draft
+
+    @staticmethod
+    def _waiting(connection: sa.Connection) -> Sequence[sa.Row[Any]]:
+        acts = schema.pending_acts
+        return connection.execute(sa.select(acts).where(acts.c.done.is_(None)).order_by(acts.c.number)).all()
+
+    def _settle(self, connection: sa.Connection, registry: Registry) -> None:
+        """Mark as done what the new registry says, wherever it was signed."""
+        acts, enrolments = schema.pending_acts, schema.enrolments
+        for act in self._waiting(connection):
+            entry = registry.partner(act.partner)
+            if entry is None:
+                continue
+            if act.kind == REVOKE:
+                if entry.state != REVOKED:
+                    continue
+            else:
+                row = connection.execute(
+                    sa.select(enrolments).where(enrolments.c.number == act.enrolment)
+                ).one()
+                if _enrolled(entry, row) != entry:
+                    continue
+                same_node = sa.and_(enrolments.c.partner == row.partner, enrolments.c.node == row.node)
+                connection.execute(
+                    enrolments.update()
+                    .where(same_node, enrolments.c.state == "approved")
+                    .values(state="replaced")
+                )
+                connection.execute(
+                    enrolments.update().where(enrolments.c.number == row.number).values(state="approved")
+                )
+            connection.execute(
+                acts.update()
+                .where(acts.c.number == act.number)
+                .values(done=format_instant(self._clock.now()))
+            )
+
+    def _check_known(self, connection: sa.Connection, partner: PartnerId) -> RegistryPartner:
+        entry = self._memberships.current(connection).registry.registry.partner(partner)
+        if entry is None:
+            raise InvalidInput(f"{partner} is not in the registry", remedy="see `syncline-hub partners`")
+        return entry
+
+    def _suspend(self, connection: sa.Connection, partner: PartnerId) -> None:
+        connection.execute(
+            insert(schema.suspensions)
+            .values(partner=partner, since=format_instant(self._clock.now()))
+            .on_conflict_do_nothing()
+        )
+
+    def _log_act(self, connection: sa.Connection, act: str, partner: PartnerId) -> None:
+        self._translog.append(
+            connection,
+            Record(type="act", actor=_OPERATOR, object=partner, owner=partner, detail={"act": act}),
+        )
+
+
+def _enrolled(entry: RegistryPartner | None, row: sa.Row[Any]) -> RegistryPartner:
+    """The partner's entry with the node of an enrolment. Old signing keys stay: what they signed stays evidence."""
+    node = RegistryNode(NodeName(row.node), decode_base64(row.witness_key, "witness key"))
+    key = PublicKey.from_json(json.loads(row.signing_key))
+    base = entry or RegistryPartner(row.partner, json.loads(row.names), (), (), ACTIVE)
+    return base.with_node(node, key)

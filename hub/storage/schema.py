@@ -95,6 +95,7 @@ certificates = Table(
     Column("enrolment", Integer, ForeignKey("enrolments.number"), nullable=False),
     Column("pem", LargeBinary, nullable=False),
     Column("issued", Text, nullable=False),
+    Column("expires", Text, nullable=False),
     Index("ix_certificates_enrolment", "enrolment"),
 )
 
@@ -199,6 +200,7 @@ leaves = Table(
     Column("nonce", LargeBinary),
     Column("lane_owner", Text),
     Column("lane_n", Integer),
+    Column("lane_commitment", Text),
     Column("lane_salt", LargeBinary),
     UniqueConstraint("lane_owner", "lane_n"),
 )

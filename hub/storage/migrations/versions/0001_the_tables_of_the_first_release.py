@@ -61,6 +61,7 @@ def upgrade() -> None:
         sa.Column("nonce", sa.LargeBinary(), nullable=True),
         sa.Column("lane_owner", sa.Text(), nullable=True),
         sa.Column("lane_n", sa.Integer(), nullable=True),
+        sa.Column("lane_commitment", sa.Text(), nullable=True),
         sa.Column("lane_salt", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("idx", name=op.f("pk_leaves")),
         sa.UniqueConstraint("lane_owner", "lane_n", name=op.f("uq_leaves_lane_owner")),
@@ -92,6 +93,7 @@ def upgrade() -> None:
         sa.Column("enrolment", sa.Integer(), nullable=False),
         sa.Column("pem", sa.LargeBinary(), nullable=False),
         sa.Column("issued", sa.Text(), nullable=False),
+        sa.Column("expires", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(["enrolment"], ["enrolments.number"], name=op.f("fk_certificates_enrolment")),
         sa.PrimaryKeyConstraint("tls_key_sha256", name=op.f("pk_certificates")),
     )

@@ -1,0 +1,135 @@
+"""Who may call now, as of one revision of the database: the newest registry, suspensions, enrolled nodes.
+
+    state = memberships.current()
+    state.active("la-dgm"), state.member(caller)
+
+The chain of registry statements is verified once, from the first, and then statement by statement as it grows.
+"""
+
+import json
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from core.clock import format_instant
+from core.errors import Corrupt, Untrusted
+from core.names import NodeName, PartnerId
+from hub.services.context import Context
+from hub.storage import schema
+from security.keys import PublicKey
+from security.registry import ACTIVE, REVOKED, SUSPENDED, VerifiedRegistry, verify_first, verify_next
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """An enrolled node: its signing key, and the TLS keys whose certificates have not expired."""
+
+    enrolment: int
+    signing_key: PublicKey
+    tls_keys: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """One revision's answer to who may call."""
+
+    revision: int
+    registry: VerifiedRegistry
+    suspended: frozenset[str]
+    members: Mapping[tuple[PartnerId, NodeName], Member]
+
+    def standing(self, partner: PartnerId) -> str | None:
+        """`active`, `suspended` (by the registry or by this hub), `revoked`; None for a stranger."""
+        entry = self.registry.registry.partner(partner)
+        if entry is None:
+            return None
+        return SUSPENDED if entry.state == ACTIVE and partner in self.suspended else entry.state
+
+    def active(self, partner: PartnerId) -> bool:
+        """Whether the partner is a member in good standing."""
+        return self.standing(partner) == ACTIVE
+
+
+class Memberships:
+    """The newest `Membership`; read again when the revision has moved. Thread-safe."""
+
+    def __init__(self, context: Context) -> None:
+        self._database = context.database
+        self._clock = context.clock
+        self._limits = context.limits
+        self._lock = threading.Lock()
+        self._state: Membership | None = None
+
+    def current(self, connection: sa.Connection | None = None) -> Membership:
+        """As of now; in a write transaction (`connection`), with its own changes."""
+        if connection is not None:
+            return self._load(connection)
+        with self._database.read() as own:
+            return self._load(own)
+
+    def _load(self, connection: sa.Connection) -> Membership:
+        writing = bool(connection.get_execution_options().get("syncline_write"))
+        revision: int = connection.execute(sa.select(schema.revision.c.visible)).scalar_one()
+        known = self._state
+        if known is not None and known.revision == revision and not writing:
+            return known
+        state = Membership(
+            revision,
+            self._registry(connection, None if known is None else known.registry),
+            frozenset(connection.execute(sa.select(schema.suspensions.c.partner)).scalars()),
+            self._members(connection),
+        )
+        if not writing:
+            with self._lock:
+                if self._state is None or self._state.revision < revision:
+                    self._state = state
+        return state
+
+    def _registry(self, connection: sa.Connection, known: VerifiedRegistry | None) -> VerifiedRegistry:
+        table = schema.registry_statements
+        after = 0 if known is None else known.registry.seq
+        rows = connection.execute(
+            sa.select(table.c.id, table.c.envelope).where(table.c.seq > after).order_by(table.c.seq)
+        ).all()
+        try:
+            for row in rows:
+                if known is None:
+                    known = verify_first(row.envelope, row.id, self._limits)
+                else:
+                    known = verify_next(known, row.envelope, self._limits)
+        except Untrusted as error:
+            raise Corrupt(
+                f"the stored registry does not verify: {error.message}",
+                remedy="restore the hub from a backup",
+            ) from error
+        if known is None:
+            raise Corrupt("the hub's database holds no registry", remedy="restore the hub from a backup")
+        return known
+
+    def _members(self, connection: sa.Connection) -> dict[tuple[PartnerId, NodeName], Member]:
+        enrolments, certificates = schema.enrolments, schema.certificates
+        keys: dict[int, set[str]] = {}
+        for row in connection.execute(
+            sa.select(certificates.c.enrolment, certificates.c.tls_key_sha256).where(
+                certificates.c.expires > format_instant(self._clock.now())
+            )
+        ):
+            keys.setdefault(row.enrolment, set()).add(row.tls_key_sha256)
+        rows = connection.execute(
+            sa.select(
+                enrolments.c.number, enrolments.c.partner, enrolments.c.node, enrolments.c.signing_key
+            ).where(enrolments.c.state == "approved")
+        )
+        return {
+            (row.partner, row.node): Member(
+                row.number,
+                PublicKey.from_json(json.loads(row.signing_key)),
+                frozenset(keys.get(row.number, ())),
+            )
+            for row in rows
+        }
+
+
+__all__ = ["ACTIVE", "REVOKED", "SUSPENDED", "Member", "Membership", "Memberships"]

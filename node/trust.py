@@ -17,9 +17,6 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
-
 from core import durable
 from core.clock import Clock, format_instant
 from core.errors import Corrupt, SynclineError, Unavailable, Untrusted
@@ -161,6 +158,12 @@ class TrustStore:
                 keys.update(dict.fromkeys(member.signing_keys))
         return tuple(keys)
 
+    def keys_ever(self, partner: PartnerId) -> tuple[PublicKey, ...]:
+        """Every key that `partner` has had in the chain: a statement that pins no registry may be that old."""
+        self.current()  # nothing is believed when the registry has expired
+        members = (statement.registry.partner(partner) for statement in reversed(self.chain()))
+        return tuple(dict.fromkeys(key for member in members if member is not None for key in member.signing_keys))
+
     def check_own_entry(self, partner: PartnerId, node: NodeName, signing: PublicKey, witness: bytes) -> None:
         """Alarm when the registry's entry for this node is not its keys. Raises `Untrusted` (OWN_ENTRY)."""
         registry = self.newest().registry
@@ -189,8 +192,7 @@ class TrustStore:
 
     def roots_pem(self) -> bytes:
         """The federation's certificate authorities, PEM, as the newest statement lists them."""
-        authorities = self.newest().registry.cas
-        return b"".join(x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM) for der in authorities)
+        return self.newest().registry.all_cas_pem()
 
     def _is_known(self, envelope: bytes) -> bool:
         statement_id = parse_envelope(envelope, self._limits).id

@@ -1,0 +1,420 @@
+"""One mirror in one pass: `entitled → verified → reserved → fetched → staged → verified → applied → acknowledged`.
+
+Rules: nothing becomes visible before every byte of it was verified and flushed; heads are remembered before anything
+is fetched, so a replay is refused even after a crash; each step finds what the one before left, so that a pass
+may stop anywhere; an acknowledgement is kept and sent until the hub has it; local edits are never overwritten,
+linked to, or pruned.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+
+from core import durable
+from core.clock import Clock, format_instant, parse_instant
+from core.errors import Conflict, Denied, InvalidInput, SynclineError, Unavailable
+from core.limits import Limits
+from core.logs import get_logger
+from core.names import DatasetId, NodeName, PartnerId
+from core.progress import Progress
+from node.evidence import write_evidence
+from node.mirror_state import MirrorRow, MirrorTable, VersionRow
+from node.subscribe.adopt import adopt
+from node.subscribe.assemble import Assembly
+from node.subscribe.chain import ChainReader, Grant, Head, rolled_back
+from node.subscribe.edits import Inspection, inspect
+from node.subscribe.mirror import Mirror, folder_name
+from node.subscribe.outcome import MirrorOutcome, MirrorState
+from node.subscribe.plan import Plan, plan_version
+from node.subscribe.records import Record
+from node.subscribe.staging import purge
+from node.subscribe.streams import fetch_streams
+from node.trust import TrustStore
+from security.keys import Signer
+from sync.acknowledgement import Acknowledgement, build
+from sync.manifest import VerifiedManifest
+from sync.ports import DatasetEntry, HubApi
+from sync.recipe import Root
+
+log = get_logger("node.subscribe")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """What every mirror's work stands on."""
+
+    partner: PartnerId
+    node: NodeName
+    records: Path
+    mirrors: MirrorTable
+    trust: TrustStore
+    hub: HubApi
+    signer: Signer
+    clock: Clock
+    limits: Limits
+    progress: Progress
+
+
+class Mirroring:
+    """The work on one mirror. `row` is what is known of it, newest."""
+
+    def __init__(
+        self, tools: Tools, row: MirrorRow, dataset: DatasetId, root: Path, *, keep: int, max_bytes: int | None
+    ) -> None:
+        self.row = row
+        self._tools = tools
+        self._dataset = dataset
+        self._root = root
+        self._keep = keep
+        self._max_bytes = max_bytes
+        self._folder = tools.records / row.key
+        self._wanted: int | None = None
+        self._bytes_left = 0
+        self._attention: tuple[str, ...] = ()
+
+    def run(self, entry: DatasetEntry | None) -> MirrorOutcome:
+        """Bring the mirror to what `entry` lists (None: the hub lists it no more). Raises any `SynclineError`."""
+        self._wanted = entry.manifest_seq if entry is not None else None
+        if entry is None or not entry.may_read:
+            return self._not_granted(entry)
+        if entry.manifest_id is None:
+            return self._outcome(MirrorState.WAITING)
+        if entry.manifest_seq < self.row.head_seq:
+            raise rolled_back(self._dataset, entry.manifest_seq, self.row.head_seq)
+        reader = ChainReader(self._tools.hub, self._tools.trust, self._tools.partner, self._tools.limits)
+        with Mirror.open(self._root, self._dataset, create=not self.row.applied_seq) as mirror:
+            try:
+                state = self._bring(mirror, reader, entry)
+            except Denied as error:
+                return self._ended(error)
+            self._acknowledge()
+            self._prune(mirror)
+            return self._outcome(state)
+
+    def failed(self, error: SynclineError) -> MirrorOutcome:
+        """The outcome of a pass that `error` ended."""
+        return self._outcome(MirrorState.FAILED, error)
+
+    # From the listing to a version that is applied
+
+    def _bring(self, mirror: Mirror, reader: ChainReader, entry: DatasetEntry) -> MirrorState:
+        if entry.manifest_id == self.row.applied_id and self._stands(mirror):
+            self._look(mirror)
+            return MirrorState.CURRENT
+        head = Head(self.row.head_seq, self.row.head_id) if self.row.head_id else None
+        manifest = reader.newest(entry, head)
+        self._wanted = manifest.manifest.seq
+        self._put(head_seq=manifest.manifest.seq, head_id=manifest.id)
+        if not entry.has_content and manifest.id == entry.manifest_id:
+            self._look(mirror)
+            return MirrorState.WAITING
+        floor = Head(self.row.policy_seq, self.row.policy_id) if self.row.policy_id else None
+        grant = reader.grant(manifest, floor)
+        self._put(policy_seq=grant.policy.policy.seq, policy_id=grant.policy.id)
+        if grant.root is None:
+            self._look(mirror)
+            return MirrorState.WAITING
+        self._check_size(manifest)
+        record = self._record(manifest)
+        self._fetch_records(record, grant, grant.root)
+        self._apply(mirror, reader, grant, record)
+        return MirrorState.UPDATED
+
+    def _stands(self, mirror: Mirror) -> bool:
+        """Whether the applied version is where it was put, and `current` names it (else that is repaired)."""
+        name = self.row.folder
+        if name is None or not Record(self._folder / name).is_complete:
+            return False
+        descriptor = mirror.version(name)
+        if descriptor is None:
+            log.warning("a mirrored version is gone and is fetched again", dataset=self._dataset, folder=name)
+            return False
+        os.close(descriptor)
+        mirror.point(name)
+        return True
+
+    def _check_size(self, manifest: VerifiedManifest) -> None:
+        size = manifest.manifest.bytes
+        if self._max_bytes is not None and size > self._max_bytes:
+            raise InvalidInput(
+                f"version {manifest.manifest.seq} of {self._dataset} has {size:,} bytes, and max_bytes allows "
+                f"{self._max_bytes:,}",
+                remedy="raise max_bytes in that [[subscribe]] section, or remove the section",
+                reason="MAX_BYTES",
+            )
+
+    def _record(self, manifest: VerifiedManifest) -> Record:
+        folder = self._folder / folder_name(manifest.manifest.seq, manifest.id)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return Record(folder, self._tools.limits)
+
+    def _fetch_records(self, record: Record, grant: Grant, root: bytes) -> None:
+        limits = self._tools.limits
+        if record.read("root") != root:  # another cut of the same version: its streams are others
+            for each in record.folder.iterdir():
+                each.unlink()
+            record.keep("root", root)
+        others = [
+            Record(folder, limits)
+            for folder in sorted(self._folder.iterdir())
+            if folder != record.folder and (folder / "root").exists()
+        ]
+        fetch_streams(self._tools.hub, grant.manifest, Root.from_bytes(root, limits), record, others, limits)
+
+    def _apply(self, mirror: Mirror, reader: ChainReader, grant: Grant, record: Record) -> None:
+        name = record.name
+        if not self._is_published(mirror, record):
+            with self._old_version(mirror, name) as (old, descriptor, intact):
+                staging, resumed = mirror.stage(name)
+                try:
+                    if resumed:
+                        purge(staging, record)
+                    with plan_version(record, old, intact, folder=self._folder) as plan:
+                        self._reserve(mirror, plan, staging if resumed else None)
+                        self._assemble(grant.manifest, plan, staging, descriptor, resumed=resumed)
+                    self._write_evidence(reader, grant, record, staging)
+                finally:
+                    os.close(staging)
+            durable.rename(record.folder / "stat.part", record.folder / "stat")
+            mirror.publish(name)
+        mirror.point(name)
+        self._applied(grant, record)
+
+    def _is_published(self, mirror: Mirror, record: Record) -> bool:
+        """Whether the version stands in `versions/` already. One whose record was lost is checked where it is."""
+        descriptor = mirror.version(record.name)
+        if descriptor is None:
+            (record.folder / "stat").unlink(missing_ok=True)
+            return False
+        try:
+            if record.is_complete or adopt(record, descriptor):
+                return True
+        finally:
+            os.close(descriptor)
+        if mirror.current() == record.name:
+            raise Conflict(
+                f"{mirror.path}/versions/{record.name} is not as it was published, and this node has lost its record",
+                remedy=f"move {mirror.path}/current and that folder away; the next pass fetches the version anew",
+                reason="MIRROR_EDITED",
+            )
+        mirror.unpublish(record.name)
+        return False
+
+    @contextmanager
+    def _old_version(self, mirror: Mirror, name: str) -> Iterator[tuple[Record | None, int | None, bytearray]]:
+        """The version to build upon: the applied one, if its record is whole and its folder stands."""
+        old_name = self.row.folder
+        record = Record(self._folder / old_name, self._tools.limits) if old_name else None
+        descriptor = None
+        if record is not None and old_name is not None and old_name != name and record.is_complete:
+            descriptor = mirror.version(old_name)
+        if record is None or old_name is None or descriptor is None:
+            yield None, None, bytearray()
+            return
+        try:
+            found = inspect(record, descriptor)
+            self._note(old_name, found)
+            yield record, descriptor, found.intact
+        finally:
+            os.close(descriptor)
+
+    def _reserve(self, mirror: Mirror, plan: Plan, leftover: int | None) -> None:
+        """Refuse to begin what the disk cannot hold."""
+        self._bytes_left = plan.fetch_bytes
+        there = _tree_bytes(leftover) if leftover is not None else 0
+        needed = max(0, plan.fetch_bytes - there) + self._tools.limits.disk_reserve_bytes
+        lacking = needed - mirror.free_bytes()
+        if lacking > 0:
+            raise Unavailable(
+                f"{self._dataset} needs {needed:,} bytes at {mirror.path}, and {lacking:,} are missing",
+                remedy="free some space, or lower keep in that [[subscribe]] section; it is tried again by itself",
+                reason="DISK_FULL",
+            )
+
+    def _assemble(
+        self, manifest: VerifiedManifest, plan: Plan, staging: int, old: int | None, *, resumed: bool
+    ) -> None:
+        tools = self._tools
+        assembly = Assembly(
+            tools.hub,
+            manifest,
+            plan,
+            staging=staging,
+            old=old,
+            progress=tools.progress,
+            limits=tools.limits,
+            resumed=resumed,
+        )
+        tools.progress.begin(f"fetch {self._dataset}", plan.fetch_bytes)
+        try:
+            assembly.run()
+        finally:
+            tools.progress.end()
+            self._bytes_left = assembly.bytes_left
+
+    def _write_evidence(self, reader: ChainReader, grant: Grant, record: Record, staging: int) -> None:
+        write_evidence(
+            staging,
+            grant.manifest,
+            grant.policy,
+            grant.disclosures,
+            self._tools.trust.chain(),
+            reader.keys(grant.manifest.manifest),
+            record.folder / "inventory",
+        )
+
+    def _applied(self, grant: Grant, record: Record) -> None:
+        """Remember that `current` names the version, with the acknowledgement that is owed, in one transaction."""
+        tools, manifest = self._tools, grant.manifest
+        now = tools.clock.now()
+        acknowledgement = build(
+            Acknowledgement(
+                dataset=self._dataset,
+                manifest_sha256=manifest.id,
+                policy_sha256=grant.policy.id,
+                partner=tools.partner,
+                node=tools.node,
+                created=now,
+            ),
+            tools.signer,
+            tools.limits,
+        )
+        self._bytes_left = 0
+        row = replace(
+            self.row,
+            applied_seq=manifest.manifest.seq,
+            applied_id=manifest.id,
+            folder=record.name,
+            acknowledgement=acknowledgement,
+            acknowledged=False,
+            last_success=format_instant(now),
+        )
+        version = VersionRow(
+            key=row.key,
+            folder=record.name,
+            seq=manifest.manifest.seq,
+            manifest_id=manifest.id,
+            applied=format_instant(now),
+        )
+        tools.mirrors.apply(row, version)
+        self.row = row
+
+    # What is not granted, or not any more
+
+    def _not_granted(self, entry: DatasetEntry | None) -> MirrorOutcome:
+        if self.row.applied_seq or self.row.state == MirrorState.GRANT_ENDED.value or self.row.policy_id:
+            return self._ended(None)
+        return self._outcome(MirrorState.VISIBLE if entry is not None else MirrorState.NOT_SHARED)
+
+    def _ended(self, error: Denied | None) -> MirrorOutcome:
+        """The grant has ended: what was received stays; what was half fetched stays for a day."""
+        if not self.row.policy_id and error is not None:
+            return self._outcome(MirrorState.VISIBLE)
+        try:
+            with Mirror.open(self._root, self._dataset, create=False) as mirror:
+                if mirror.staging_age_s(self._tools.clock.now().timestamp()) > self._tools.limits.mirror_keep_s:
+                    mirror.clear_staging()
+                if self.row.applied_seq:
+                    self._look(mirror)
+        except Unavailable:
+            pass  # nothing was received
+        return self._outcome(MirrorState.GRANT_ENDED)
+
+    # What follows
+
+    def _acknowledge(self) -> None:
+        """Send the acknowledgement that is owed. A hub that is away gets it later."""
+        if self.row.acknowledged or self.row.acknowledgement is None:
+            return
+        try:
+            self._tools.hub.acknowledge(self.row.acknowledgement)
+        except (Unavailable, Denied) as error:
+            log.info("acknowledgement waits", dataset=self._dataset, error=error.message)
+            return
+        self._put(acknowledged=True)
+
+    def _look(self, mirror: Mirror) -> None:
+        """Notice local edits in the version that `current` names."""
+        name = self.row.folder
+        if name is None or not Record(self._folder / name).is_complete:
+            return
+        descriptor = mirror.version(name)
+        if descriptor is None:
+            return
+        try:
+            self._note(name, inspect(Record(self._folder / name, self._tools.limits), descriptor))
+        finally:
+            os.close(descriptor)
+
+    def _note(self, name: str, found: Inspection) -> None:
+        self._attention += found.summary(name)
+        for version in self._tools.mirrors.versions(self.row.key):
+            if version.folder == name and version.edited != bool(found.edits):
+                self._tools.mirrors.put_version(replace(version, edited=bool(found.edits)))
+
+    def _prune(self, mirror: Mirror) -> None:
+        """Remove versions that are old enough, beyond `keep`, and as they were applied."""
+        tools = self._tools
+        mirror.clear_staging()
+        versions = tools.mirrors.versions(self.row.key)
+        before = tools.clock.now() - timedelta(seconds=tools.limits.mirror_keep_s)
+        for version in versions[: -self._keep] if len(versions) > self._keep else []:
+            due = version.superseded is not None and parse_instant(version.superseded) <= before
+            if due and version.folder != self.row.folder:
+                self._remove(mirror, version)
+        for version in tools.mirrors.versions(self.row.key):
+            if version.edited and version.folder != self.row.folder:
+                self._attention += (
+                    f"versions/{version.folder} holds local edits and is kept: move them away, remove the folder",
+                )
+        standing = {version.folder for version in tools.mirrors.versions(self.row.key)}
+        for folder in self._folder.iterdir() if self._folder.exists() else ():
+            if folder.is_dir() and folder.name not in standing:
+                Record(folder).remove()
+
+    def _remove(self, mirror: Mirror, version: VersionRow) -> None:
+        descriptor = mirror.version(version.folder)
+        record = Record(self._folder / version.folder, self._tools.limits)
+        if descriptor is not None:
+            try:
+                edited = not record.is_complete or inspect(record, descriptor).edits > 0
+            finally:
+                os.close(descriptor)
+            if edited:
+                self._tools.mirrors.put_version(replace(version, edited=True))
+                return
+            mirror.remove_version(version.folder)
+        self._tools.mirrors.forget_version(version.key, version.folder)
+
+    def _put(self, **changes: object) -> None:
+        self.row = replace(self.row, **changes)  # type: ignore[arg-type]
+        self._tools.mirrors.put(self.row)
+
+    def _outcome(self, state: MirrorState, error: SynclineError | None = None) -> MirrorOutcome:
+        if error is None and self._attention and state in (MirrorState.CURRENT, MirrorState.WAITING):
+            state = MirrorState.NEEDS_ATTENTION
+        return MirrorOutcome(
+            dataset=self._dataset,
+            path=self._root / self._dataset,
+            state=state,
+            seq=self.row.applied_seq or None,
+            manifest_id=self.row.applied_id,
+            wanted_seq=self._wanted,
+            bytes_left=self._bytes_left,
+            error=error,
+            acknowledged=self.row.acknowledged,
+            attention=tuple(dict.fromkeys(self._attention)),
+        )
+
+
+def _tree_bytes(folder: int) -> int:
+    """Bytes of the files that an earlier attempt left; those with other names elsewhere cost nothing and do not count."""
+    total = 0
+    for _, _, names, descriptor in os.fwalk(".", dir_fd=folder):
+        for name in names:
+            status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+            total += status.st_size if status.st_nlink == 1 else 0
+    return total

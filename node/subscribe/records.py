@@ -1,0 +1,135 @@
+"""What the node knows of one version's files, in flat files beside its database, a folder a version.
+
+    <state_dir>/mirrors/<key>/<seq>-<id8>/
+      manifest.json policy.json policy-rules.json   what was verified, byte for byte
+      root                                          the recipe's root
+      inventory layout table                        the recipe's streams
+      stat                                          24 bytes a line of the inventory: size, mtime in ns, inode
+
+Rules: a record is complete when it has `stat`, which is written last; lines are read as streams, so memory
+does not grow with the number of files. The mirror's own `.syncline/` is for its readers, and never read back:
+whoever can write there must not be able to change what this node believes.
+"""
+
+import mmap
+import os
+import shutil
+import struct
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from core import durable
+from core.errors import Corrupt
+from core.limits import LIMITS, Limits
+from sync import inventory, recipe
+from sync.ports import RecipeStream
+
+STAT = struct.Struct("<QQQ")
+STREAMS = {
+    RecipeStream.INVENTORY: "inventory",
+    RecipeStream.LAYOUT: "layout",
+    RecipeStream.TABLE: "table",
+}
+
+
+class File(NamedTuple):
+    """A file of a version: its place, name, digest, size and its chunks' places in TABLE."""
+
+    index: int
+    path: str
+    sha256: str
+    size: int
+    first: int
+    chunks: int
+
+
+class FileStat(NamedTuple):
+    """What a file that was applied looked like; who differs was edited since."""
+
+    size: int
+    mtime_ns: int
+    inode: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> "FileStat":
+        """From what the system says."""
+        return cls(status.st_size, status.st_mtime_ns, status.st_ino)
+
+
+class Record:
+    """The record of one version."""
+
+    def __init__(self, folder: Path, limits: Limits = LIMITS) -> None:
+        self.folder = folder
+        self._limits = limits
+
+    @property
+    def name(self) -> str:
+        """`<seq>-<id8>`, as the version's folder in the mirror."""
+        return self.folder.name
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the version was applied and all is known of it."""
+        return (self.folder / "stat").exists()
+
+    def path(self, stream: RecipeStream) -> Path:
+        """Where a stream stands."""
+        return self.folder / STREAMS[stream]
+
+    def read(self, name: str) -> bytes | None:
+        """One of the small files."""
+        try:
+            return (self.folder / name).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def keep(self, name: str, data: bytes) -> None:
+        """Write one of the small files, durably."""
+        durable.write_file(self.folder / name, data, mode=0o600)
+
+    def files(self) -> Iterator[File]:
+        """Every file in the inventory's order. Raises `Corrupt` when the streams do not belong together."""
+        first = 0
+        with ExitStack() as stack:
+            lines = stack.enter_context(self.path(RecipeStream.INVENTORY).open("rb"))
+            layout = recipe.read_layout(stack.enter_context(self.path(RecipeStream.LAYOUT).open("rb")))
+            for index, entry in enumerate(inventory.read(lines, self._limits)):
+                described = next(layout, None)
+                if described is None:
+                    raise Corrupt(f"the record {self.folder} lacks files", remedy="remove it and sync again")
+                yield File(index, entry.path, entry.sha256, described.bytes, first, described.chunks)
+                first += described.chunks
+
+    @contextmanager
+    def table(self) -> Iterator[memoryview]:
+        """TABLE for random access; 36 bytes a chunk."""
+        with _mapped(self.path(RecipeStream.TABLE)) as view:
+            yield view
+
+    def stats(self) -> Iterator[FileStat]:
+        """What each file looked like when it was applied, in the inventory's order."""
+        with (self.folder / "stat").open("rb") as file:
+            while piece := file.read(STAT.size * 4096):
+                for values in STAT.iter_unpack(piece):
+                    yield FileStat(*values)
+
+    def remove(self) -> None:
+        """Forget the version."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@contextmanager
+def _mapped(path: Path) -> Iterator[memoryview]:
+    with path.open("rb") as file:
+        if os.fstat(file.fileno()).st_size == 0:
+            yield memoryview(b"")
+            return
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+            view = memoryview(mapped)
+            try:
+                yield view
+            finally:
+                view.release()

@@ -1,7 +1,7 @@
 """What a node says to be enrolled, and to renew its certificate.
 
-The *join statement* binds all that the operator approves: partner, node, the node's three public keys, its CSR, the
-token, and what the node believes about the hub. It is signed by each of those keys (proof of possession). Its
+The *join statement* binds all that the operator approves: partner, node, the node's three public keys, its
+CSR, the token, and what the node believes about the hub. It is signed by each of those keys (proof of possession). Its
 fingerprint is the SHA-256 of the payload; node and hub show it, a person compares. Whoever changes a byte
 between them, a key or the hub's address included, changes the fingerprint.
 
@@ -184,7 +184,7 @@ def format_fingerprint(id: Sha256Hex) -> str:  # noqa: A002 - the noun's own nam
 
 
 def same_fingerprint(typed: str, id: Sha256Hex) -> bool:  # noqa: A002 - the noun's own name
-    """Whether what a person typed is the fingerprint of `id`, all of it. Spaces, dashes and case do not matter."""
+    """Whether what a person typed is the whole fingerprint of `id`. Spaces, dashes, case do not matter."""
     plain = "".join(each for each in typed.lower() if each not in " -:\t\n")
     return plain.isascii() and hmac.compare_digest(plain, id)
 

@@ -72,6 +72,14 @@ class Agenda(Generic[TaskT, ResultT]):
             self._entries.setdefault(task, _Entry(self._monotonic() + in_s))
             self._changed.notify_all()
 
+    def remove(self, task: TaskT) -> None:
+        """Forget a task; a run under way ends as it ends, and nobody waits for another."""
+        with self._changed:
+            entry = self._entries.pop(task, None)
+            waiting = [] if entry is None else [*entry.waiting, *entry.served]
+        for ticket in waiting:
+            ticket.give_up()
+
     def wake(self, task: TaskT, *, in_s: float = 0.0) -> None:
         """Have `task` run in `in_s` seconds at the latest; unknown tasks are ignored."""
         with self._changed:
@@ -118,7 +126,9 @@ class Agenda(Generic[TaskT, ResultT]):
     def done(self, task: TaskT, result: ResultT, *, again_in_s: float) -> None:
         """A run of `task` has ended; the next is due then, or earlier if it was woken meanwhile."""
         with self._changed:
-            entry = self._entries[task]
+            entry = self._entries.get(task)
+            if entry is None:
+                return  # removed meanwhile
             served, entry.served = entry.served, []
             entry.running = False
             entry.due = min(entry.due, self._monotonic() + again_in_s)

@@ -17,7 +17,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -239,25 +239,25 @@ class StatusBoard:
     def progress(self, kind: Literal["publish", "mirrors"], dataset: str, **changes: Any) -> None:
         """A change that comes often (`bytes_left`): its file is written twice a second at the most."""
         with self._lock:
-            found = next((each for each in getattr(self._report, kind) if each.dataset == dataset), None)
-            if found is None:
-                return
-            replaced = found.model_copy(update=changes)
+            model = PublishedStatus if kind == "publish" else MirrorStatus
+            known = {each.dataset: each for each in getattr(self._report, kind)}
+            known[dataset] = (known.get(dataset) or model(dataset=dataset)).model_copy(update=changes)
             self._report = self._report.model_copy(
-                update={kind: tuple(replaced if e is found else e for e in getattr(self._report, kind))}
+                update={kind: tuple(known[name] for name in sorted(known))}
             )
             if time.monotonic() - self._written >= _PROGRESS_EVERY_S:
                 self._save()
 
-    def forget(self, *, publish: set[str], mirrors: set[str]) -> None:
-        """Drop the datasets that are not named: they are no longer configured."""
+    def keep_mirrors(self, datasets: set[str]) -> None:
+        """Drop the mirrors that are not named: neither wanted any more, nor there."""
         with self._lock:
-            self._change(
-                {
-                    "publish": tuple(e for e in self._report.publish if e.dataset in publish),
-                    "mirrors": tuple(e for e in self._report.mirrors if e.dataset in mirrors),
-                }
-            )
+            self._change({"mirrors": tuple(e for e in self._report.mirrors if e.dataset in datasets)})
+
+    def reconcile(self, published: Mapping[str, Path]) -> None:
+        """Show what the settings name now, by dataset and folder."""
+        with self._lock:
+            report = reconcile(self._report, published, daemon_running=self._report.daemon_running)
+            self._change({"publish": report.publish})
 
     def _dataset(
         self,
@@ -301,3 +301,27 @@ class StatusBoard:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
         self._written = time.monotonic()
+
+
+def empty_report(partner: str, node: str, version: str, now: datetime) -> StatusReport:
+    """The report of a node that has done nothing yet."""
+    return StatusReport(partner=partner, node=node, version=version, time=format_instant(now))
+
+
+def reconcile(report: StatusReport, published: Mapping[str, Path], *, daemon_running: bool) -> StatusReport:
+    """`report` as of now: with every dataset of the settings, without those that left them.
+
+    Args:
+        report: what was last written.
+        published: the folder of each dataset that the settings name.
+        daemon_running: whether a daemon answers at this moment.
+    """
+    known = {each.dataset: each for each in report.publish}
+    rows = [
+        (known.get(dataset) or PublishedStatus(dataset=dataset)).model_copy(update={"path": str(path)})
+        for dataset, path in sorted(published.items())
+    ]
+    changes: dict[str, Any] = {"publish": tuple(rows), "daemon_running": daemon_running}
+    if not daemon_running:
+        changes["started"] = None
+    return report.model_copy(update=changes)

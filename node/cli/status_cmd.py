@@ -1,0 +1,102 @@
+"""`status`: how this node is doing; contacts nobody but the daemon on this machine."""
+
+from importlib.metadata import version
+
+import typer
+
+from core.clock import SystemClock
+from core.commands import ConfigOption, JsonOption, emit_json, say
+from core.errors import NEEDS_ATTENTION
+from core.terminal import bytes_text, table
+from node import control
+from node.cli.opening import Opened, open_node
+from node.status import Fault, MirrorStatus, PublishedStatus, StatusReport, empty_report, load_report, reconcile
+
+
+def status(ctx: typer.Context, as_json: JsonOption = False, config: ConfigOption = None) -> None:
+    """Show what is in sync, what is not, why, and what to do about it.
+
+    Works while the daemon runs and while it does not. Exit status 8 when a person must look.
+    """
+    report = current_report(open_node(ctx, config, folders=False, log_level="warning"))
+    if as_json:
+        emit_json(report.as_json())
+    else:
+        say(render(report))
+    if not report.is_healthy:
+        raise typer.Exit(NEEDS_ATTENTION)
+
+
+def current_report(opened: Opened) -> StatusReport:
+    """The report of this moment."""
+    settings = opened.settings
+    running = control.is_listening(control.socket_path(opened.state_dir))
+    report = load_report(opened.state_dir)
+    if report is None or (report.partner, report.node) != (settings.partner, settings.node.name):
+        now = SystemClock().now()
+        report = empty_report(settings.partner, settings.node.name, version("syncline"), now)
+    published = {section.id(settings.partner): section.path for section in settings.publish}
+    return reconcile(report, published, daemon_running=running)
+
+
+def render(report: StatusReport) -> str:
+    """The report for people."""
+    parts = [_head(report)]
+    if report.publish:
+        columns = ("publishes", "state", "version", "files", "size", "left", "last success")
+        parts.append(table(columns, [_published_row(each) for each in report.publish]))
+    if report.mirrors:
+        columns = ("mirrors", "state", "version", "newest", "left", "last success")
+        parts.append(table(columns, [_mirror_row(each) for each in report.mirrors]))
+    if not report.publish and not report.mirrors:
+        parts.append("Nothing is published or mirrored yet.")
+    troubles = _troubles(report)
+    if troubles:
+        parts.append("\n".join(troubles))
+    return "\n\n".join(parts)
+
+
+def _head(report: StatusReport) -> str:
+    daemon = f"daemon running since {report.started}" if report.daemon_running else "daemon not running"
+    lines = [f"{report.partner}/{report.node}: {daemon}; as of {report.time}"]
+    hub = report.hub
+    if hub.last_contact is None:
+        lines.append(f"hub {hub.address or '(none yet)'}: never reached")
+    else:
+        offset = "" if hub.clock_offset_s is None else f", clocks {abs(hub.clock_offset_s):.0f} s apart"
+        lines.append(f"hub {hub.address}: last reached {hub.last_contact}{offset}")
+    if report.registry_seq is not None:
+        lines.append(
+            f"federation {report.federation}: registry {report.registry_seq} until {report.registry_expires}; "
+            f"certificate until {report.certificate_expires or '(none yet)'}"
+        )
+    return "\n".join(lines)
+
+
+def _published_row(each: PublishedStatus) -> tuple[object, ...]:
+    size = None if each.bytes is None else bytes_text(each.bytes)
+    left = bytes_text(each.bytes_left) if each.bytes_left else None
+    return (each.dataset, each.state, each.seq, each.files, size, left, each.last_success)
+
+
+def _mirror_row(each: MirrorStatus) -> tuple[object, ...]:
+    left = bytes_text(each.bytes_left) if each.bytes_left else None
+    return (each.dataset, each.state, each.seq, each.wanted_seq, left, each.last_success)
+
+
+def _troubles(report: StatusReport) -> list[str]:
+    lines: list[str] = []
+    for what, fault in sorted(report.faults.items()):
+        lines += _fault_lines(what, fault)
+    for each in (*report.publish, *report.mirrors):
+        if each.error is not None:
+            lines += _fault_lines(each.dataset, each.error)
+        lines += [f"{each.dataset}: {line}" for line in each.attention]
+    return lines
+
+
+def _fault_lines(what: str, fault: Fault) -> list[str]:
+    lines = [f"{what}: {fault.message} (since {fault.since})"]
+    if fault.remedy:
+        lines.append(f"  → {fault.remedy}")
+    return lines

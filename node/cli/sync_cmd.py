@@ -1,0 +1,78 @@
+"""`sync`: one full pass, by the daemon if it runs, else by this command."""
+
+from typing import Any
+
+import typer
+
+from core import terminal
+from core.commands import ConfigOption, JsonOption, emit_json, say
+from core.errors import EXIT_OK
+from core.terminal import bytes_text
+from node.allocator import keep_large_buffers
+from node.cli.opening import Opened, open_node
+from node.engine import Engine
+from node.session import Session
+from node.state import StateLock
+
+
+def sync(ctx: typer.Context, as_json: JsonOption = False, config: ConfigOption = None) -> None:
+    """Publish and subscribe once, then exit: for cron and scripts.
+
+    Exit status 0 when all is done, 8 when a person must look, else the gravest error's.
+    """
+    opened = open_node(ctx, config, folders=False, log_level="error")
+    outcome = opened.ask_daemon("sync")
+    if outcome is None:
+        outcome = _alone(opened)
+    if as_json:
+        emit_json(outcome)
+    else:
+        say(render(outcome))
+    if outcome["exit_status"] != EXIT_OK:
+        raise typer.Exit(outcome["exit_status"])
+
+
+def _alone(opened: Opened) -> dict[str, Any]:
+    keep_large_buffers()
+    with (
+        StateLock(opened.state_dir),
+        Session.open(opened.settings, opened.passphrase) as session,
+        terminal.progress() as progress,
+    ):
+        return Engine(session).run_pass(progress).as_json()
+
+
+def render(outcome: dict[str, Any]) -> str:
+    """What was published and what arrived, for people."""
+    lines: list[str] = []
+    for each in outcome["results"]:
+        lines += _result_lines(each)
+    for what, error in outcome["errors"].items():
+        lines += _error_lines(what, error)
+    if not lines:
+        lines.append("Nothing to do: nothing is published, and nothing is shared with this node.")
+    return "\n".join(lines)
+
+
+def _result_lines(each: dict[str, Any]) -> list[str]:
+    arrow = "→" if each["kind"] == "publish" else "←"
+    if each["error"] is not None:
+        return _error_lines(f"{arrow} {each['dataset']}", each["error"])
+    facts: list[str] = []
+    if each["seq"] is not None:
+        facts.append(f"version {each['seq']}")
+    if each["files"]:
+        facts.append(f"{each['files']:,} files".replace(",", " "))
+    if each["bytes"]:
+        facts.append(bytes_text(each["bytes"]))
+    if each["changed"] and each["sent_bytes"] is not None:
+        facts.append(f"{bytes_text(each['sent_bytes'])} sent")
+    lines = [f"{arrow} {each['dataset']}: " + ", ".join([each["state"], *facts])]
+    return lines + [f"    {line}" for line in each["attention"]]
+
+
+def _error_lines(what: str, error: dict[str, Any]) -> list[str]:
+    lines = [f"{what}: {error['message']}"]
+    if error.get("remedy"):
+        lines.append(f"    → {error['remedy']}")
+    return lines

@@ -1,0 +1,334 @@
+"""The daemon: what `syncline-node run` is made of.
+
+Two workers publish, one subscribes, one listens to the hub's doorbell, one reports; the local socket answers
+at any time. Rules: events and the doorbell only hint, the periodic scan and the periodic look at the
+hub find what was missed; without a hub everything is tried for ever, with jittered backoff, and the report says
+since when; SIGTERM ends work between two datasets or, after a grace, breaks it off where it resumes.
+
+    Daemon(settings, passphrase, reload=SettingsFile(path)).run(stop)
+
+A changed settings file is read again within a second (and before a `sync`); a wrong one is a fault, and the
+node goes on with what it had.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
+from random import Random, SystemRandom
+from typing import Any
+
+from core.clock import Clock, SystemClock, format_instant
+from core.errors import InvalidInput, SynclineError, Unavailable
+from core.limits import LIMITS, Limits
+from core.logs import get_logger
+from node import enrol
+from node.agenda import Agenda, Ticket
+from node.config import NodeSettings, PublishSection
+from node.control import ControlServer, Request, socket_path
+from node.engine import Engine, PassOutcome, Result
+from node.publish import approve
+from node.service_manager import ServiceManager
+from node.session import Connect, Session, connect_by_grpc
+from node.settings_file import SettingsFile
+from node.state import StateLock
+from node.watch import Watcher
+from sync.retry import Backoff
+
+#: The task of the subscriber; every other task is the id of a published dataset.
+MIRRORS = "mirrors"
+
+_PUBLISH_WORKERS = 2
+_LOOK_EVERY_S = 300.0  # at the hub's listing, beside the doorbell
+_UNSETTLED_S = 1.0
+_STOP_GRACE_S = 10.0
+_JOIN_S = 20.0
+_TURN_S = 1.0
+
+log = get_logger("node.daemon")
+
+
+class Daemon:
+    """One node at work until it is told to stop.
+
+    Args:
+        settings: checked.
+        settings_file: read again when it changes; None for settings that never do.
+        notify: whom to tell of readiness and life.
+        connect: how to reach the hub; tests give another way.
+    """
+
+    def __init__(
+        self,
+        settings: NodeSettings,
+        passphrase: bytes | None = None,
+        *,
+        settings_file: SettingsFile | None = None,
+        notify: ServiceManager | None = None,
+        clock: Clock | None = None,
+        random: Random | None = None,
+        limits: Limits = LIMITS,
+        connect: Connect = connect_by_grpc,
+    ) -> None:
+        self._settings = settings
+        self._passphrase = passphrase
+        self._settings_file = settings_file
+        self._notify = notify or ServiceManager()
+        self._clock = clock or SystemClock()
+        self._random = random or SystemRandom()
+        self._limits = limits
+        self._connect = connect
+        self._stop = threading.Event()
+        self._sections = {str(each.id(settings.partner)): each for each in settings.publish}
+        self._agenda: Agenda[str, list[Result]] = Agenda(self._clock.monotonic)
+        self._backoffs: dict[str, Backoff] = {}
+        self._changed = threading.Event()
+        self._reloading = threading.Lock()
+        self._watcher: Watcher | None = None
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until `stop` is set. Raises `Conflict` when another process holds the state directory."""
+        self._stop = stop
+        state_dir = self._settings.node.state_dir
+        with ExitStack() as stack:
+            stack.enter_context(StateLock(state_dir))
+            self._await_approval()
+            if stop.is_set():
+                return
+            session = stack.enter_context(
+                Session.open(
+                    self._settings,
+                    self._passphrase,
+                    clock=self._clock,
+                    random=self._random,
+                    limits=self._limits,
+                    connect=self._connect,
+                )
+            )
+            session.board.facts(daemon_running=True, started=format_instant(self._clock.now()))
+            engine = Engine(session, stopping=stop.is_set)
+            stack.callback(lambda: session.board.facts(daemon_running=False, started=None))
+            stack.enter_context(ControlServer(socket_path(state_dir), self._handlers(session)))
+            self._work(session, engine, stack)
+
+    def _await_approval(self) -> None:
+        """A node whose request is pending waits for the operator; any other goes on at once."""
+        from node import identity  # noqa: PLC0415 - only before the session
+
+        backoff = self._backoff()
+        while not self._stop.is_set():
+            keys = identity.load(self._settings.node.state_dir, self._passphrase)
+            if keys.is_enrolled:
+                return
+            try:
+                outcome = enrol.wait(
+                    state_dir=self._settings.node.state_dir,
+                    clock=self._clock,
+                    limits=self._limits,
+                    passphrase=self._passphrase,
+                    timeout_s=0,
+                )
+            except Unavailable as error:
+                log.warning("the enrolment cannot be asked for", error=error.message, remedy=error.remedy)
+            else:
+                if outcome.state is enrol.EnrolmentState.APPROVED:
+                    return
+                if outcome.state is enrol.EnrolmentState.REJECTED:
+                    raise InvalidInput(
+                        "the hub's operator has refused this node", remedy="ask for a new join file"
+                    )
+                log.info("waiting for the operator's approval", fingerprint=outcome.fingerprint)
+            self._notify.ready("waiting for the operator's approval")
+            self._pause(min(backoff.next_s(), 30.0))
+
+    def _pause(self, seconds: float) -> None:
+        """Wait, alive in the eyes of the service manager, until it is over or the end has come."""
+        left = seconds
+        while left > 0 and not self._stop.wait(min(left, _TURN_S)):
+            left -= _TURN_S
+            self._notify.alive()
+
+    def _backoff(self) -> Backoff:
+        return Backoff(self._limits, random=self._random)
+
+    def _work(self, session: Session, engine: Engine, stack: ExitStack) -> None:
+        self._schedule()
+        workers = [
+            threading.Thread(target=self._worker, args=(engine, self._is_published), name=f"publish-{n}")
+            for n in range(_PUBLISH_WORKERS)
+        ]
+        workers.append(threading.Thread(target=self._worker, args=(engine, self._is_mirrors), name="subscribe"))
+        workers.append(threading.Thread(target=self._doorbell, args=(engine,), name="doorbell"))
+        workers.append(threading.Thread(target=self._reporter, args=(session, engine), name="report"))
+        for worker in workers:
+            worker.daemon = True
+            worker.start()
+        self._watch(session)
+        stack.callback(self._unwatch)
+        words = f"{len(self._sections)} published, {len(self._settings.subscribe)} subscriptions"
+        self._notify.ready(words)
+        log.info("the node works", partner=self._settings.partner, publishes=len(self._sections))
+        while not self._stop.wait(_TURN_S):
+            if all(worker.is_alive() for worker in workers):
+                self._notify.alive()
+            self._reload(session)
+        self._end(session, workers)
+
+    def _schedule(self) -> None:
+        for dataset in self._sections:
+            self._agenda.add(dataset)
+        self._agenda.add(MIRRORS)  # also without subscriptions: mirrors that exist are looked after
+
+    def _reload(self, session: Session) -> None:
+        """Read a changed settings file and go on with it."""
+        with self._reloading:
+            if self._settings_file is None or not self._settings_file.has_changed():
+                return
+            try:
+                settings = self._settings_file.read()
+                if settings.node != self._settings.node:
+                    raise InvalidInput(
+                        "[node] has changed, which a running daemon cannot follow", remedy="restart syncline-node"
+                    )
+            except SynclineError as error:
+                if session.board.fault("settings", error):
+                    log.error("the settings stay as they were", error=error.message, remedy=error.remedy)
+                return
+            session.board.clear("settings")
+            log.info("the settings have changed")
+            if settings.hub != self._settings.hub:
+                session.retire_connection()
+            self._settings = session.settings = settings
+            sections = {str(each.id(settings.partner)): each for each in settings.publish}
+            for gone in self._sections.keys() - sections.keys():
+                self._agenda.remove(gone)
+            self._sections = sections
+            paths = {dataset: section.path for dataset, section in sections.items()}
+            session.board.reconcile(paths)
+            self._schedule()
+            for task in (*sections, MIRRORS):
+                self._agenda.wake(task)
+            self._unwatch()
+            self._watch(session)
+
+    def _end(self, session: Session, workers: list[threading.Thread]) -> None:
+        self._notify.stopping()
+        log.info("stopping")
+        self._agenda.close()
+        self._changed.set()
+        busy = [worker for worker in workers if worker.name != "doorbell"]
+        deadline = self._clock.monotonic() + _STOP_GRACE_S
+        for worker in busy:
+            worker.join(max(0.0, deadline - self._clock.monotonic()))
+        session.disconnect()  # breaks off what still moves; it resumes at the next start
+        deadline = self._clock.monotonic() + _JOIN_S
+        for worker in workers:
+            worker.join(max(0.0, deadline - self._clock.monotonic()))
+        log.info("stopped")
+
+    def _watch(self, session: Session) -> None:
+        raise NotImplementedError
+
+    def _unwatch(self) -> None:
+        watcher, self._watcher = self._watcher, None
+        if watcher is not None:
+            watcher.stop()
+
+    def _is_published(self, task: str) -> bool:
+        return task in self._sections
+
+    def _is_mirrors(self, task: str) -> bool:
+        return task == MIRRORS
+
+    def _worker(self, engine: Engine, is_ours: Callable[[str], bool]) -> None:
+        while (task := self._agenda.take(is_ours)) is not None:
+            section = self._sections.get(task)
+            try:
+                results = self._run_mirrors(engine) if section is None else [engine.publish(section)]
+            except Exception as error:  # a bug must not end the worker: it is loud, and tried again
+                log.error("a bug; the node goes on", task=task, exc_info=error)
+                results = [self._bug(task, error)]
+            again_in_s = self._again_in_s(task, section, results)
+            self._changed.set()
+            self._agenda.done(task, results, again_in_s=again_in_s)
+
+    def _run_mirrors(self, engine: Engine) -> list[Result]:
+        try:
+            return engine.subscribe()
+        except SynclineError as error:
+            return [Result("mirror", MIRRORS, "failed", error=error, retry=True)]
+
+    def _bug(self, task: str, error: Exception) -> Result:
+        wrapped = SynclineError(f"bug: {error!r}", remedy="report it with the daemon's log", reason="BUG")
+        return Result("mirror" if task == MIRRORS else "publish", task, "failed", error=wrapped, retry=True)
+
+    def _again_in_s(self, task: str, section: PublishSection | None, results: list[Result]) -> float:
+        backoff = self._backoffs.setdefault(task, self._backoff())
+        period_s = _LOOK_EVERY_S if section is None else section.scan_every_s
+        if any(each.error is not None or (each.retry and section is None) for each in results):
+            return min(backoff.next_s(), period_s)
+        backoff.reset()
+        if section is not None and any(each.retry for each in results):
+            return max(section.settle_s, _UNSETTLED_S)
+        changes = [each.again_at for each in results if each.again_at is not None]
+        if changes:
+            return max(0.0, min(period_s, (min(changes) - self._clock.now()).total_seconds()))
+        return period_s
+
+    def _doorbell(self, engine: Engine) -> None:
+        backoff = self._backoff()
+        while not self._stop.is_set():
+            try:
+                with engine.greet().watch_changes() as rings:
+                    for _ in rings:
+                        backoff.reset()
+                        self._agenda.wake(MIRRORS)
+                        if self._stop.is_set():
+                            return
+            except SynclineError as error:
+                if not self._stop.is_set():
+                    log.debug("the doorbell is out", error=error.message)
+            except Exception as error:  # as in a worker
+                log.error("a bug; the node goes on", task="doorbell", exc_info=error)
+            engine.lost_contact()
+            self._stop.wait(backoff.next_s())
+
+    def _reporter(self, session: Session, engine: Engine) -> None:
+        """At once after a change, but not more often than every second; else every `report_every_s`."""
+        while not self._stop.is_set():
+            self._changed.wait(self._limits.report_every_s)
+            self._changed.clear()
+            if self._stop.is_set():
+                return
+            with suppress(SynclineError):
+                engine.greet()
+                engine.report()
+            self._stop.wait(_TURN_S)
+
+    def _handlers(self, session: Session) -> Mapping[str, Callable[[Request], Mapping[str, Any]]]:
+        return {
+            "ping": lambda _: {"running": True},
+            "status": lambda _: session.board.report.as_json(),
+            "sync": lambda request: self._sync(session, request),
+            "approve": lambda request: self._approve(session, request),
+        }
+
+    def _sync(self, session: Session, _request: Request) -> Mapping[str, Any]:
+        """Publish everything, then mirror everything, in runs that start now."""
+        self._reload(session)
+        results = self._ask(list(self._sections))
+        results += self._ask([MIRRORS])
+        return PassOutcome(tuple(results)).as_json()
+
+    def _ask(self, tasks: list[str]) -> list[Result]:
+        ticket: Ticket[str, list[Result]] = self._agenda.ask(tasks)
+        found = ticket.wait()
+        if found is None:
+            raise Unavailable("the daemon is stopping", remedy="ask again when it runs")
+        return [each for task in tasks for each in found[task]]
+
+    def _approve(self, session: Session, request: Request) -> Mapping[str, Any]:
+        dataset = str(request.arguments.get("dataset"))
+        section = self._settings.published(dataset)
+        lines = approve(session.state, section.id(self._settings.partner))
+        self._agenda.wake(str(section.id(self._settings.partner)))
+        return {"approved": list(lines)}

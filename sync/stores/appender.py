@@ -8,7 +8,7 @@ failed is never written to again, since what the kernel kept of it is unknown.
 import errno
 import fcntl
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from core import durable
@@ -60,11 +60,21 @@ class Appender:
         self._leave()
         self._number = max(self._number, number)
 
-    def append(self, chunks: Sequence[StoredChunk]) -> dict[ChunkId, Location]:
-        """Append a record for each chunk. Raises `Unavailable` (DISK_FULL), `OSError`; then none was."""
+    def append(self, chunks: Iterable[StoredChunk]) -> dict[ChunkId, Location]:
+        """Append a record for each chunk. Raises `Unavailable` (DISK_FULL), `OSError`; then none counts."""
         placed: dict[ChunkId, Location] = {}
-        for at in range(0, len(chunks), _RECORDS_AT_A_TIME):
-            placed.update(self._append(chunks[at : at + _RECORDS_AT_A_TIME]))
+        batch: list[StoredChunk] = []
+        total = 0
+        for chunk in chunks:
+            size = HEADER_BYTES + len(chunk.data)
+            room = self._limits.pack_bytes_max - (self._end if self._descriptor >= 0 else len(PACK_MAGIC))
+            if batch and (total + size > room or len(batch) == _RECORDS_AT_A_TIME):
+                placed.update(self._append(batch, total))
+                batch, total = [], 0
+            batch.append(chunk)
+            total += size
+        if batch:
+            placed.update(self._append(batch, total))
         return placed
 
     def close(self) -> None:
@@ -72,15 +82,10 @@ class Appender:
         self._leave()
         os.close(self._lock)
 
-    def _append(self, chunks: Sequence[StoredChunk]) -> dict[ChunkId, Location]:
+    def _append(self, chunks: list[StoredChunk], total: int) -> Iterator[tuple[ChunkId, Location]]:
         parts: list[bytes | memoryview] = []
-        placed: dict[ChunkId, Location] = {}
-        total = 0
         for chunk in chunks:
-            stored = len(chunk.data)
             parts += (record_header(chunk), chunk.data)
-            placed[chunk.id] = Location(0, total, stored, chunk.raw_bytes, chunk.codec)
-            total += HEADER_BYTES + stored
         try:
             free = os.statvfs(self._directory)
             if free.f_bavail * free.f_frsize < self._limits.disk_reserve_bytes + total:
@@ -92,12 +97,8 @@ class Appender:
             if error.errno in _FULL:
                 raise disk_full(str(self._directory)) from error
             raise
-        number, start = self._number, self._end
-        self._end += total
-        return {
-            id_: Location(number, start + where.offset, where.stored, where.raw, where.codec)
-            for id_, where in placed.items()
-        }
+        offset, self._end = self._end, self._end + total
+        return _places(chunks, self._number, offset)
 
     def _write(self, parts: list[bytes | memoryview], total: int) -> None:
         durable.fault_hook("write", self._files.path(self._number))
@@ -134,6 +135,13 @@ class Appender:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+
+def _places(chunks: list[StoredChunk], pack: int, offset: int) -> Iterator[tuple[ChunkId, Location]]:
+    for chunk in chunks:
+        where = Location(pack, offset, len(chunk.data), chunk.raw_bytes, chunk.codec)
+        yield bytes(chunk.id), where
+        offset = where.end
 
 
 def _rest(parts: list[bytes | memoryview], count: int) -> list[bytes | memoryview]:

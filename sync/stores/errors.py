@@ -1,6 +1,5 @@
 """What a chunk store says when it cannot give or take a chunk; the same words from every back end."""
 
-import errno
 from pathlib import Path
 
 from core.errors import Corrupt, Unavailable
@@ -24,12 +23,10 @@ def disk_full(where: str) -> Unavailable:
 
 
 def disk_failed(where: str, error: OSError) -> Unavailable:
-    """Chunks could not be made durable; they count as never received."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return disk_full(where)
+    """Chunks could not be made durable; they count as never received, and the store takes no more."""
     return Unavailable(
-        f"chunks in {where} could not be written ({error.strerror or error})",
-        remedy="check the disk and the system's log",
+        f"chunks in {where} could not be flushed to the disk ({error.strerror or error})",
+        remedy="check the disk and its free space, then restart",
         reason="DISK_FAILED",
     )
 

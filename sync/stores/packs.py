@@ -72,6 +72,7 @@ class PackStore:
         self._pending: dict[ChunkId, Location] = {}  # appended, not yet durable
         self._flushing: dict[ChunkId, Location] = {}  # a commit is making these durable
         self._appender: Appender | None = None
+        self._failed: Unavailable | None = None
         if readonly:
             self._index = Index(directory / INDEX_NAME, readonly=True)
             return
@@ -110,8 +111,8 @@ class PackStore:
                 self._pending.update(appender.append(new))
 
     def commit(self) -> None:
-        appender = self._writable()
         with self._committing:
+            appender = self._writable()
             with self._writing:
                 rows, self._flushing, self._pending = self._pending, self._pending, {}
                 if not rows:
@@ -120,13 +121,10 @@ class PackStore:
             try:
                 extents = self._flush({where.pack for where in rows.values()}, number, end)
             except OSError as error:
-                # What the kernel kept of these packs is unknown: their rows are forgotten, senders repeat.
-                with self._writing:
-                    appender.start_after(number)
-                    self._flushing = {}
-                    if appender.position[0] == number:
-                        self._pending = {i: at for i, at in self._pending.items() if at.pack > number}
-                raise disk_failed(str(self.directory), error) from error
+                # What the kernel kept of these packs is unknown, and others' puts are among the rows: nobody may
+                # be told that they are durable, so nothing goes on before the store is opened again.
+                self._failed = disk_failed(str(self.directory), error)
+                raise self._failed from error
             try:
                 self._index.add(rows, extents, int(self._clock.now().timestamp()))
             except BaseException:
@@ -196,6 +194,8 @@ class PackStore:
             self._files.close()
 
     def _writable(self) -> Appender:
+        if self._failed is not None:
+            raise self._failed
         if self._appender is None:
             raise Unavailable(f"{self.directory} is not open for writing", reason="READ_ONLY")
         return self._appender

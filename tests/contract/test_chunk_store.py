@@ -1,0 +1,170 @@
+"""What every chunk store keeps, whatever it stands on."""
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from core.errors import Corrupt, Unavailable
+from core.limits import Limits
+from sync.chunking import chunk_id
+from sync.compression import ZSTD, decode, encode
+from sync.ports import ChunkStore, StoredChunk
+from sync.stores.memory import MemoryStore
+from sync.stores.packs import PackStore
+
+SMALL = Limits(
+    chunk_bytes_min=64,
+    chunk_bytes_avg=256,
+    chunk_bytes_max=1024,
+    frame_bytes_max=4096,
+    pack_bytes_max=8192,
+    disk_reserve_bytes=0,
+)
+
+Open = Callable[[], ChunkStore]
+
+
+@pytest.fixture(params=["memory", "packs"])
+def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
+    memory = MemoryStore(SMALL)
+    opened: list[ChunkStore] = []
+
+    def open_it() -> ChunkStore:
+        for store in opened:
+            store.close()
+        opened.append(memory if request.param == "memory" else PackStore(tmp_path / "store", SMALL))
+        return opened[-1]
+
+    yield open_it
+    for store in opened:
+        store.close()
+
+
+@pytest.fixture
+def store(open_store: Open) -> ChunkStore:
+    return open_store()
+
+
+def chunk(number: int, size: int = 300) -> StoredChunk:
+    data = number.to_bytes(4, "big") + bytes((number * 7 + at * at) % 251 for at in range(size - 4))
+    return encode(chunk_id(data), data)
+
+
+def raw(number: int) -> StoredChunk:
+    data = number.to_bytes(4, "big") * 40
+    return StoredChunk(chunk_id(data), 0, len(data), data)
+
+
+def contents(chunks: Iterator[StoredChunk]) -> list[bytes]:
+    return [bytes(decode(each, SMALL)) for each in chunks]
+
+
+def test_gives_back_what_was_put_in_the_order_asked(store: ChunkStore):
+    put = [chunk(n) for n in range(100)]
+    store.put(put)
+    store.commit()
+    asked = [put[n] for n in (5, 99, 0, 5, 42, *range(100))]
+    assert contents(store.get([c.id for c in asked])) == contents(iter(asked))
+
+
+def test_durable_ack_what_is_not_committed_is_missing(store: ChunkStore):
+    one, two = chunk(1), chunk(2)
+    store.put([one])
+    assert store.missing([one.id, two.id]) == [True, True]
+    store.commit()
+    assert store.missing([one.id, two.id, one.id]) == [False, True, False]
+
+
+def test_durable_ack_what_was_committed_is_there_after_reopening(open_store: Open):
+    put = [chunk(n) for n in range(60)]
+    store = open_store()
+    store.put(put[:30])
+    store.commit()
+    store.put(put[30:])
+    store.commit()
+    again = open_store()
+    assert not any(again.missing([c.id for c in put]))
+    assert contents(again.get([c.id for c in put])) == contents(iter(put))
+
+
+def test_asking_for_nothing_and_putting_nothing(store: ChunkStore):
+    store.put([])
+    store.commit()
+    assert store.missing([]) == []
+    assert list(store.get([])) == []
+    assert list(store.verify()) == []
+
+
+def test_a_missing_chunk_says_so(store: ChunkStore):
+    store.put([chunk(1)])
+    store.commit()
+    got = store.get([chunk(1).id, chunk(2).id])
+    assert next(got).id == chunk(1).id
+    with pytest.raises(Unavailable) as caught:
+        next(got)
+    assert caught.value.reason == "MISSING_CHUNKS"
+
+
+def test_putting_twice_changes_nothing(store: ChunkStore):
+    for _ in range(3):
+        store.put([raw(1), raw(1)])
+        store.commit()
+    assert contents(store.get([raw(1).id])) == contents(iter([raw(1)]))
+    assert list(store.verify()) == []
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        StoredChunk(chunk_id(b"x" * 100), 0, 100, b"y" * 100),
+        StoredChunk(chunk_id(b"x" * 100), 0, 100, b"x" * 99),
+        StoredChunk(chunk_id(b"x" * 2000), 0, 2000, b"x" * 2000),
+        StoredChunk(chunk_id(b""), 0, 0, b""),
+        StoredChunk(chunk_id(b"x" * 100), 1, 100, b"not zstd"),
+        StoredChunk(chunk_id(b"x" * 100), 2, 100, b"x" * 100),
+        StoredChunk(chunk_id(b"x" * 100), ZSTD, 100, zstandard.compress(b"x" * 100_000_000)),
+    ],
+    ids=["other-bytes", "short", "too-large", "empty", "no-zstd", "unknown-codec", "zip-bomb"],
+)
+def test_a_chunk_that_is_not_what_it_says_is_refused_and_leaves_nothing(
+    store: ChunkStore, forged: StoredChunk
+):
+    with pytest.raises(Corrupt):
+        store.put([forged])
+    store.commit()
+    assert store.missing([forged.id]) == [True]
+
+
+def test_views_may_be_used_again_after_put(store: ChunkStore):
+    data = bytearray(b"a" * 200)
+    one = StoredChunk(chunk_id(data), 0, 200, memoryview(data))
+    store.put([one])
+    data[:] = b"b" * 200
+    store.commit()
+    assert contents(store.get([one.id])) == [b"a" * 200]
+
+
+def test_many_threads_put_commit_and_read_at_once(store: ChunkStore):
+    failed: list[BaseException] = []
+
+    def work(lane: int) -> None:
+        try:
+            for turn in range(10):
+                mine = [chunk(lane * 1000 + turn * 10 + n) for n in range(10)] + [raw(turn)]
+                store.put(mine)
+                store.commit()
+                assert not any(store.missing([c.id for c in mine]))
+                assert contents(store.get([c.id for c in mine])) == contents(iter(mine))
+        except BaseException as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=work, args=(lane,)) for lane in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert list(store.verify()) == []

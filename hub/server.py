@@ -28,7 +28,6 @@ from hub.signing_duties import EVERY_S, SigningDuties
 
 _ENROLMENT_THREADS = 2
 _DUTY_THREADS = 2
-_TICK_S = 0.5
 
 _log = get_logger("hub.server")
 
@@ -76,8 +75,8 @@ async def serve(
             endpoint = Endpoint(hub, identity, threads, enrolment_threads, clock, limits)
             ports = Started(*endpoint.bind(settings.listen, settings.enrol_listen))
             await endpoint.start()
+            hub.changes.start()
             working = [
-                asyncio.create_task(_repeat(hub.changes.tick, _TICK_S, duty_threads)),
                 asyncio.create_task(_repeat(duties.perform, EVERY_S, duty_threads)),
                 asyncio.create_task(_repeat(identity.refresh, EVERY_S, duty_threads)),
             ]

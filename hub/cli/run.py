@@ -12,6 +12,7 @@ from core.commands import ConfigOption
 from hub.administrators import keys_at_hand
 from hub.allocator import keep_large_buffers
 from hub.cli.app import app, passphrase, settings_of
+from hub.rpc.environment import ENVIRONMENT
 
 
 @app.command()
@@ -20,11 +21,10 @@ def run(ctx: typer.Context, config: ConfigOption = None) -> None:
     settings = settings_of(ctx, config)
     as_json = settings.log.format == "json" or (settings.log.format == "auto" and not sys.stderr.isatty())
     logs.configure(json=as_json, level=settings.log.level)
-    # Here, so that the other commands start without gRPC.
-    from hub.rpc.credentials import ENVIRONMENT  # noqa: PLC0415
+    os.environ.update(ENVIRONMENT)
+    # gRPC reads its environment when it is imported, and the other commands start without it.
     from hub.server import serve  # noqa: PLC0415
 
-    os.environ.update(ENVIRONMENT)
     keep_large_buffers()
     secret = passphrase()
     asyncio.run(serve(settings, lambda: keys_at_hand(settings.admin_keys, secret), SystemClock()))

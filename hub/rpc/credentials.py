@@ -4,14 +4,12 @@ Every new connection asks `ServerIdentity` for the certificate, so a renewed fil
 broken one is noticed: gRPC itself would silently go on with the old certificate until it expires, so a
 failure is logged each time, with its remedy, and shown by `problem`.
 
-    os.environ.update(ENVIRONMENT)                   # before gRPC's first connection
     identity = ServerIdentity(layout)
     server.add_secure_port(address, identity.node_port())
 """
 
 import threading
 from pathlib import Path
-from types import MappingProxyType
 
 import grpc
 from cryptography import x509
@@ -20,10 +18,6 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from core.errors import Corrupt, Unavailable
 from core.logs import get_logger
 from hub.layout import Layout
-
-#: gRPC offers no way to demand TLS 1.3. Its certificates here are P-256, so a TLS 1.2 handshake that may use
-#: RSA suites alone finds no common cipher; TLS 1.3 has suites of its own. Calls check the version again.
-ENVIRONMENT = MappingProxyType({"GRPC_SSL_CIPHER_SUITES": "ECDHE-RSA-AES256-GCM-SHA384"})
 
 _log = get_logger("hub.rpc.credentials")
 

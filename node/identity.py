@@ -84,10 +84,24 @@ class NodeIdentity:
         return TlsPair(keystore.tls_key_pem(key), chain)
 
     def new_tls_key(self) -> EllipticCurvePrivateKey:
-        """A new TLS key, kept beside the one in use until a certificate for it arrives."""
+        """A TLS key that no certificate is for yet, kept until one arrives; one that waits already is used again."""
+        in_use = self._name_in_use()
+        for path in sorted(self.directory.glob("tls-*.pem")):
+            if path.name != in_use:
+                try:
+                    return keystore.load_tls_key(path, self.passphrase)
+                except Corrupt:
+                    path.unlink()
         key = certificates.generate_tls_key()
         keystore.save_tls_key(self.directory / _tls_name(key.public_key()), key, self.passphrase)
         return key
+
+    def _name_in_use(self) -> str | None:
+        try:
+            public = x509.load_pem_x509_certificate((self.directory / _CERTIFICATE).read_bytes()).public_key()
+        except (OSError, ValueError):
+            return None
+        return _tls_name(public) if isinstance(public, EllipticCurvePublicKey) else None
 
     def tls_key_of(self, csr: bytes) -> EllipticCurvePrivateKey:
         """The TLS key that a certificate request was made with. Raises `Unavailable` (KEY_MISSING)."""

@@ -1,8 +1,8 @@
 """The hub over gRPC: mTLS channels, deadlines, and the contract's messages turned into nouns.
 
-    hub = GrpcHub(address="hub.example.org:7443", roots_pem=trust.roots_pem(), tls=identity.tls())
-    listing = hub.list_datasets(None)
-    hub.close()
+hub = GrpcHub(address="hub.example.org:7443", roots_pem=trust.roots_pem(), tls=identity.tls())
+listing = hub.list_datasets(None)
+hub.close()
 """
 
 from node.hub_client.enrolment import EnrolmentClient

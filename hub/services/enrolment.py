@@ -434,7 +434,7 @@ class EnrolmentService:
             query = query.where(table.c.node == node)
         return connection.execute(query.order_by(table.c.number)).all()
 
-    def _first_registry(self) -> sa.Row[Any]:
+    def _first_registry(self) -> sa.Row[str, bytes]:
         table = schema.registry_statements
         with self._database.read() as connection:
             return connection.execute(sa.select(table.c.id, table.c.envelope).where(table.c.seq == 1)).one()

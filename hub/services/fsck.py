@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from core.errors import SynclineError, Unavailable
 from core.limits import Limits
-from core.names import owner_of
+from core.names import PartnerId, owner_of
 from hub.services.context import Context
 from hub.services.recipes import check_recipe, fetcher
 from hub.storage import schema
@@ -63,8 +63,7 @@ class FsckService:
         for problem in self._database.check():
             yield Finding("hub.sqlite", problem, _RESTORE)
         for owner in self._context.stores.owners():
-            for problem in self._context.stores.of(owner).verify():
-                yield Finding(f"store of {owner}", problem, _REUPLOAD)
+            yield from self._store(owner)
         registries: dict[int, VerifiedRegistry] = {}
         yield from self._registries(registries)
         yield from self._policies(registries)
@@ -75,9 +74,20 @@ class FsckService:
     def rebuild_index(self) -> Iterator[str]:
         """Make the chunk indices anew from the packs (the hub must not run); a line for each owner."""
         for owner in self._context.stores.owners():
-            store = self._context.stores.of(owner)
-            if isinstance(store, PackStore):
-                yield f"{owner}: {store.rebuild_index()} chunks"
+            store = PackStore(self._context.layout.owner_store(owner), self._limits, rebuild=True)
+            try:
+                yield f"{owner}: {store.count()} chunks"
+                yield from (f"{owner}: {problem}" for problem in store.problems)
+            finally:
+                store.close()
+
+    def _store(self, owner: PartnerId) -> Iterator[Finding]:
+        where = f"store of {owner}"
+        try:
+            for problem in self._context.stores.readable(owner).verify():
+                yield Finding(where, problem, _REUPLOAD)
+        except SynclineError as error:
+            yield Finding(where, error.message, error.remedy or _REUPLOAD)
 
     # --- statements ------------------------------------------------------------------------------
 
@@ -133,7 +143,7 @@ class FsckService:
     def _content(
         self, where: str, verified: VerifiedManifest, root: bytes, *, files: bool
     ) -> Iterator[Finding]:
-        store = self._context.stores.of(owner_of(verified.manifest.dataset))
+        store = self._context.stores.readable(owner_of(verified.manifest.dataset))
         try:
             check_recipe(root, verified.manifest, store, self._limits)
             if files:

@@ -26,6 +26,9 @@ from security.rules import DISCOVER, FEDERATION, READ, Rule, check_action
 from sync.ports import DatasetEntry, Explanation
 
 
+_NO = False
+
+
 def not_found() -> Denied:
     """The one answer for what does not exist and for what the caller may not know of."""
     return Denied(
@@ -92,10 +95,10 @@ class SharingService:
         """
         check_action(action)
         if not self._registry.is_active(partner, connection):
-            return Decision(False, None, 0, f"{partner} is not an active member of the federation")
+            return Decision(_NO, None, 0, f"{partner} is not an active member of the federation")
         shelf = self._current(connection).shelves.get(dataset)
         if shelf is None:
-            return Decision(False, None, 0, "there is no such dataset")
+            return Decision(_NO, None, 0, "there is no such dataset")
         return self._decide(shelf, partner, action, self._context.clock.now())
 
     def require(

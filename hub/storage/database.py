@@ -13,13 +13,15 @@ The library's errors become ours: `Unavailable` (busy, disk full), `Corrupt`.
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
 from core.errors import Conflict, Corrupt, InvalidInput, Unavailable
@@ -72,13 +74,13 @@ class Database:
         self._listeners.append(listener)
 
     @contextmanager
-    def read(self) -> Iterator[sa.Connection]:
+    def read(self) -> Generator[sa.Connection]:
         """One consistent snapshot."""
         with self._translated(), self._engine.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
-    def write(self, *, visible: bool = True) -> Iterator[sa.Connection]:
+    def write(self, *, visible: bool = True) -> Generator[sa.Connection]:
         """One transaction; committed when the block ends, undone when it raises.
 
         `visible` False for what changes nobody's view (deliveries, reports): doorbells need not look.
@@ -125,7 +127,7 @@ class Database:
         if self.schema_version() == schema.HEAD:
             return
         # Imported only here: alembic is slow to load, and most starts need no migration.
-        from hub.storage import upgrade
+        from hub.storage import upgrade  # noqa: PLC0415
 
         with self._translated(), self._writer, self._engine.connect() as plain:
             connection = plain.execution_options(syncline_write=True)
@@ -133,14 +135,14 @@ class Database:
                 upgrade.to_head(connection, self._path)
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _translated(self) -> Generator[None]:
         try:
             yield
         except IntegrityError:
             raise  # a bug of ours: services check before they write
         except DBAPIError as error:
             raise _ours(error, self._path) from error
-        except sa.exc.TimeoutError as error:
+        except PoolTimeout as error:
             raise Unavailable("the hub's database is too busy", reason="BUSY") from error
 
 
@@ -153,19 +155,18 @@ def _engine(path: Path, busy_timeout_s: float) -> sa.Engine:
         connect_args={"check_same_thread": False, "timeout": busy_timeout_s, "cached_statements": 256},
     )
 
-    @sa.event.listens_for(engine, "connect")
-    def _connected(connection: sqlite3.Connection, _record: Any) -> None:
+    def connected(connection: sqlite3.Connection, _record: Any) -> None:
         # Transactions are begun below, explicitly: the driver's own would begin too late to be a snapshot.
         connection.isolation_level = None
         for pragma in _PRAGMAS:
             connection.execute(pragma)
 
-    @sa.event.listens_for(engine, "begin")
-    def _begin(connection: sa.Connection) -> None:
+    def begin(connection: sa.Connection) -> None:
         immediate = connection.get_execution_options().get("syncline_write", False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
 
-    del _connected, _begin
+    event.listen(engine, "connect", connected)
+    event.listen(engine, "begin", begin)
     return engine
 
 

@@ -112,6 +112,7 @@ class InProcessHub:
         self.host = host
         self.caller = caller
         self.faults = faults or Faults()
+        self.page_count: int | None = None
         self.bytes_up = 0
         self.bytes_down = 0
 
@@ -150,14 +151,24 @@ class InProcessHub:
         )
 
     def list_versions(self, dataset: DatasetId, from_seq: int) -> Iterator[bytes]:
-        yield from self._call(
-            "list_versions", lambda hub: hub.catalogue.list_versions(self.caller, dataset, from_seq)
+        return self._pages(
+            "list_versions",
+            from_seq,
+            lambda hub, seq: hub.catalogue.list_versions(self.caller, dataset, seq, self.page_count),
         )
 
     def list_policies(self, dataset: DatasetId, from_seq: int) -> Iterator[PolicyExtract]:
-        yield from self._call(
-            "list_policies", lambda hub: hub.catalogue.list_policies(self.caller, dataset, from_seq)
+        return self._pages(
+            "list_policies",
+            from_seq,
+            lambda hub, seq: hub.catalogue.list_policies(self.caller, dataset, seq, self.page_count),
         )
+
+    def _pages(self, name: str, from_seq: int, ask: Callable[[Hub, int], Sequence[T]]) -> Iterator[T]:
+        seq = from_seq
+        while page := self._call(name, lambda hub: ask(hub, seq)):  # noqa: B023 - called at once
+            yield from page
+            seq += len(page)
 
     def explain_access(self, dataset: DatasetId, partner: PartnerId, action: str) -> Explanation:
         return self._call(

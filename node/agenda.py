@@ -1,8 +1,8 @@
 """When to do what: due times by task, tickets for those who wait, nothing done twice at once.
 
 Rules: a task runs in one worker at a time; waking a task while it runs makes it run once more afterwards, so
-that no hint is lost; a ticket is served by a run that started after it was asked for. Time is an argument; all
-methods may be called from any thread.
+that no hint is lost; a ticket is served by a run that started after it was asked for. Time is an argument;
+all methods may be called from any thread.
 
     agenda = Agenda(clock.monotonic)
     agenda.add(task, in_s=0.0)

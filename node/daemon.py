@@ -1,8 +1,8 @@
 """The daemon: what `syncline-node run` is made of.
 
 Two workers publish, one subscribes, one listens to the hub's doorbell, one reports; the local socket answers
-at any time. Rules: events and the doorbell only hint, the periodic scan and the periodic look at the
-hub find what was missed; without a hub everything is tried for ever, with jittered backoff, and the report says
+at any time. Rules: events and the doorbell only hint, the periodic scan and the periodic look at the hub
+find what was missed; without a hub everything is tried for ever, with jittered backoff, and the report says
 since when; SIGTERM ends work between two datasets or, after a grace, breaks it off where it resumes.
 
     Daemon(settings, passphrase, reload=SettingsFile(path)).run(stop)
@@ -156,9 +156,11 @@ class Daemon:
             threading.Thread(target=self._worker, args=(engine, self._is_published), name=f"publish-{n}")
             for n in range(_PUBLISH_WORKERS)
         ]
-        workers.append(threading.Thread(target=self._worker, args=(engine, self._is_mirrors), name="subscribe"))
+        workers.append(
+            threading.Thread(target=self._worker, args=(engine, self._is_mirrors), name="subscribe")
+        )
         workers.append(threading.Thread(target=self._doorbell, args=(engine,), name="doorbell"))
-        workers.append(threading.Thread(target=self._reporter, args=(session, engine), name="report"))
+        workers.append(threading.Thread(target=self._reporter, args=(engine,), name="report"))
         for worker in workers:
             worker.daemon = True
             worker.start()
@@ -187,7 +189,8 @@ class Daemon:
                 settings = self._settings_file.read()
                 if settings.node != self._settings.node:
                     raise InvalidInput(
-                        "[node] has changed, which a running daemon cannot follow", remedy="restart syncline-node"
+                        "[node] has changed, which a running daemon cannot follow",
+                        remedy="restart syncline-node",
                     )
             except SynclineError as error:
                 if session.board.fault("settings", error):
@@ -292,7 +295,7 @@ class Daemon:
             engine.lost_contact()
             self._stop.wait(backoff.next_s())
 
-    def _reporter(self, session: Session, engine: Engine) -> None:
+    def _reporter(self, engine: Engine) -> None:
         """At once after a change, but not more often than every second; else every `report_every_s`."""
         while not self._stop.is_set():
             self._changed.wait(self._limits.report_every_s)

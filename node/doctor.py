@@ -20,8 +20,8 @@ from typing import Literal
 from core.clock import Clock, format_instant
 from core.errors import EXIT_OK, NEEDS_ATTENTION, SynclineError, Unavailable
 from core.limits import LIMITS, Limits
-from core.terminal import bytes_text
 from core.names import NodeName
+from core.terminal import bytes_text
 from node.config import NodeSettings
 from node.identity import NodeIdentity
 from node.state import DATABASE_NAME, NodeState
@@ -88,7 +88,9 @@ def check_state_folder(patient: Patient) -> Iterator[Finding]:
         yield Finding(name, "warn", f"{folder} does not exist yet", "syncline-node join makes it")
         return
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-        yield Finding(name, "fail", f"{folder} may not be written", "run as the user that owns it, or chown it")
+        yield Finding(
+            name, "fail", f"{folder} may not be written", "run as the user that owns it, or chown it"
+        )
         return
     if folder.stat().st_mode & 0o077:
         yield Finding(name, "warn", f"{folder} is open to others", f"chmod 700 {folder}")
@@ -130,7 +132,9 @@ def check_publish_folders(patient: Patient) -> Iterator[Finding]:
     for section in patient.settings.publish:
         name, folder = f"publish {section.dataset}", section.path
         if not folder.is_dir():
-            yield Finding(name, "fail", f"{folder} is missing", "mount or create it, or correct [[publish]] path")
+            yield Finding(
+                name, "fail", f"{folder} is missing", "mount or create it, or correct [[publish]] path"
+            )
         elif not os.access(folder, os.R_OK | os.X_OK):
             yield Finding(name, "fail", f"{folder} may not be read", "give this user the right to read it")
         elif not any(folder.iterdir()):
@@ -139,7 +143,10 @@ def check_publish_folders(patient: Patient) -> Iterator[Finding]:
             yield Finding(name, "ok", f"{folder} can be read")
         if not section.share:
             yield Finding(
-                name, "warn", "no [[publish.share]]: nobody receives it", "add a share when it is to be shared"
+                name,
+                "warn",
+                "no [[publish.share]]: nobody receives it",
+                "add a share when it is to be shared",
             )
 
 
@@ -148,9 +155,13 @@ def check_mirror_folders(patient: Patient) -> Iterator[Finding]:
     for folder in sorted({section.path for section in patient.settings.subscribe}):
         name = f"mirror {folder}"
         if not folder.is_dir():
-            yield Finding(name, "fail", f"{folder} is missing", "mount or create it, or correct [[subscribe]] path")
+            yield Finding(
+                name, "fail", f"{folder} is missing", "mount or create it, or correct [[subscribe]] path"
+            )
         elif not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-            yield Finding(name, "fail", f"{folder} may not be written", "give this user the right to write it")
+            yield Finding(
+                name, "fail", f"{folder} may not be written", "give this user the right to write it"
+            )
         else:
             yield from _room(name, folder, patient.limits)
 
@@ -168,7 +179,7 @@ def check_watches(patient: Patient) -> Iterator[Finding]:
         value = max(524_288, needed * 2)
         yield Finding(
             name, "warn", message,
-            f"sysctl fs.inotify.max_user_watches={value} (and in /etc/sysctl.d); until then scans find the changes",
+            f"sysctl fs.inotify.max_user_watches={value}; until then scans find the changes",
         )  # fmt: skip
     else:
         yield Finding(name, "ok", message)
@@ -200,7 +211,9 @@ def check_keys(patient: Patient) -> Iterator[Finding]:
     if not loose:
         yield Finding(name, "ok", f"the keys in {identity.directory} are private")
     if identity.passphrase is None:
-        yield Finding(name, "ok", "the keys have no passphrase (docs/operations/node.md tells how to give one)")
+        yield Finding(
+            name, "ok", "the keys have no passphrase (docs/operations/node.md tells how to give one)"
+        )
 
 
 def check_registry(patient: Patient) -> Iterator[Finding]:

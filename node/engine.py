@@ -50,7 +50,7 @@ log = get_logger("node.engine")
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one dataset in a pass. `again_at`: when a rule begins or ends; `retry`: look again soon."""
+    """What became of one dataset in a pass. `again_at`: a rule begins or ends; `retry`: look again soon."""
 
     kind: Literal["publish", "mirror"]
     dataset: str
@@ -126,8 +126,9 @@ class Engine:
         except SynclineError as error:
             return PassOutcome((), {"hub": error})
         for section in self._session.settings.publish:
-            if not self._stopping():
-                results.append(self.publish(section, progress))
+            if self._stopping():
+                break
+            results.append(self.publish(section, progress))
         if not self._stopping():
             try:
                 results += self.subscribe(progress)
@@ -142,8 +143,8 @@ class Engine:
     def greet(self, *, anew: bool = False) -> Hub:
         """The hub, connected and believed: certificate, clock and registry are in order.
 
-        A greeting counts for some seconds, so that several workers share one. Raises what stands in the way, after
-        noting it.
+        A greeting counts for some seconds, so that several workers share one. Raises what stands in the way,
+        after noting it.
         """
         with self._greeting:
             now = self._session.clock.monotonic()
@@ -206,7 +207,7 @@ class Engine:
             direction = "behind" if offset_s > 0 else "ahead of"
             error = Unavailable(
                 f"this machine's clock is {abs(offset_s):.0f} s {direction} the hub's",
-                remedy="synchronise it (timedatectl set-ntp true), or tell the operator if the hub's is wrong",
+                remedy="synchronise it (timedatectl set-ntp true), or tell the operator if it is the hub's",
                 reason="CLOCK_OFFSET",
             )
             self._fault("clock", error)
@@ -227,7 +228,10 @@ class Engine:
         settings, identity = session.settings, session.identity
         try:
             session.trust.check_own_entry(
-                settings.partner, NodeName(settings.node.name), identity.signing.public, identity.witness.public
+                settings.partner,
+                NodeName(settings.node.name),
+                identity.signing.public,
+                identity.witness.public,
             )
         except SynclineError as error:
             self._fault("registry", error)  # an alarm; what others signed is still to be had
@@ -274,10 +278,8 @@ class Engine:
 
     def _note_publish_failure(self, dataset: DatasetId, error: SynclineError) -> None:
         known = dataset_status(self._session.state, dataset)
-        left = 0 if known is None else known.bytes_left
-        if self._session.board.published(
-            dataset, error=error, state=PublishState.FAILED.value, bytes_left=left
-        ):
+        changes = {"state": known.state.value, "bytes_left": known.bytes_left}
+        if self._session.board.published(dataset, error=error, **changes):
             log.error("publishing failed", dataset=dataset, error=error.message, remedy=error.remedy)
 
     def _note_published(self, dataset: DatasetId, outcome: PublishOutcome) -> None:
@@ -361,7 +363,9 @@ class Engine:
                 self.lost_contact()
             if self._session.board.mirror(outcome.dataset, error=outcome.error, **changes) and outcome.error:
                 error = outcome.error
-                log.error("mirroring failed", dataset=outcome.dataset, error=error.message, remedy=error.remedy)
+                log.error(
+                    "mirroring failed", dataset=outcome.dataset, error=error.message, remedy=error.remedy
+                )
             arrived = outcome.state is MirrorState.UPDATED
             if arrived:
                 log.info("a version has arrived", dataset=outcome.dataset, seq=outcome.seq)

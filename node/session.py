@@ -49,7 +49,13 @@ def connect_by_grpc(settings: NodeSettings, identity: NodeIdentity, trust: Trust
         raise InvalidInput(
             "the settings name no hub", remedy="syncline-node join writes [hub] address; or write it yourself"
         )
-    return GrpcHub(address=settings.hub.address, roots_pem=trust.roots_pem(), tls=identity.tls())
+    return GrpcHub(
+        address=settings.hub.address,
+        roots_pem=trust.roots_pem(),
+        tls=identity.tls(),
+        download_rate=settings.hub.download_rate,
+        upload_rate=settings.hub.upload_rate,
+    )
 
 
 @dataclass(slots=True)
@@ -93,7 +99,16 @@ class Session:
         state = _open_state(settings, clock)
         board = StatusBoard(state_dir, _report(settings, clock), clock.now)
         return cls(
-            settings, passphrase, identity, trust, state, board, clock, random or SystemRandom(), limits, connect
+            settings,
+            passphrase,
+            identity,
+            trust,
+            state,
+            board,
+            clock,
+            random or SystemRandom(),
+            limits,
+            connect,
         )
 
     def hub(self) -> Hub:
@@ -148,7 +163,7 @@ def _report(settings: NodeSettings, clock: Clock) -> StatusReport:
     release = version("syncline")
     if report is None or (report.partner, report.node) != (settings.partner, settings.node.name):
         report = empty_report(settings.partner, settings.node.name, release, clock.now())
-    published = {section.id(settings.partner): section.path for section in settings.publish}
+    published = {str(section.id(settings.partner)): section.path for section in settings.publish}
     report = reconcile(report, published, daemon_running=False)
     hub = report.hub.model_copy(update={"address": settings.hub.address})
     return report.model_copy(update={"hub": hub, "version": release})

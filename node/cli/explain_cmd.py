@@ -19,7 +19,9 @@ from sync.ports import Explanation
 
 def explain(
     ctx: typer.Context,
-    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="<partner>/<name>, or the name of an own one.")],
+    dataset: Annotated[
+        str, typer.Argument(metavar="DATASET", help="<partner>/<name>, or the name of an own one.")
+    ],
     partner: Annotated[str, typer.Argument(metavar="PARTNER", help="A partner's id.")],
     action: Annotated[str, typer.Argument(metavar="ACTION", help="discover or read.")],
     as_json: JsonOption = False,
@@ -27,8 +29,8 @@ def explain(
 ) -> None:
     """Explain a decision: the rule and the policy version that decide.
 
-    For an own dataset this is read from the own signed policy, offline; for others the hub is asked, which tells
-    a partner about itself only.
+    For an own dataset this is read from the own signed policy, offline; for others the hub is asked, which
+    tells a partner about itself only.
     """
     opened = open_node(ctx, config, folders=False, log_level="error")
     own = opened.settings.partner

@@ -21,7 +21,7 @@ from node import control
 from node.config import NodeSettings, load_settings
 
 CREDENTIAL_NAME = "syncline-passphrase"
-PASSPHRASE_VARIABLE = "SYNCLINE_PASSPHRASE_FILE"
+PASSPHRASE_VARIABLE = "SYNCLINE_PASSPHRASE_FILE"  # noqa: S105 - a variable's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,8 @@ def read_passphrase(environment: Mapping[str, str]) -> bytes | None:
         passphrase = path.read_bytes().rstrip(b"\r\n")
     except OSError as error:
         raise Unavailable(
-            f"the passphrase file {path} cannot be read: {error.strerror}", remedy=f"correct ${PASSPHRASE_VARIABLE}"
+            f"the passphrase file {path} cannot be read: {error.strerror}",
+            remedy=f"correct ${PASSPHRASE_VARIABLE}",
         ) from error
     if not passphrase:
         raise InvalidInput(f"the passphrase file {path} is empty", remedy="write the passphrase into it")

@@ -10,7 +10,15 @@ from core.errors import NEEDS_ATTENTION
 from core.terminal import bytes_text, table
 from node import control
 from node.cli.opening import Opened, open_node
-from node.status import Fault, MirrorStatus, PublishedStatus, StatusReport, empty_report, load_report, reconcile
+from node.status import (
+    Fault,
+    MirrorStatus,
+    PublishedStatus,
+    StatusReport,
+    empty_report,
+    load_report,
+    reconcile,
+)
 
 
 def status(ctx: typer.Context, as_json: JsonOption = False, config: ConfigOption = None) -> None:
@@ -35,7 +43,7 @@ def current_report(opened: Opened) -> StatusReport:
     if report is None or (report.partner, report.node) != (settings.partner, settings.node.name):
         now = SystemClock().now()
         report = empty_report(settings.partner, settings.node.name, version("syncline"), now)
-    published = {section.id(settings.partner): section.path for section in settings.publish}
+    published = {str(section.id(settings.partner)): section.path for section in settings.publish}
     return reconcile(report, published, daemon_running=running)
 
 
@@ -67,8 +75,8 @@ def _head(report: StatusReport) -> str:
         lines.append(f"hub {hub.address}: last reached {hub.last_contact}{offset}")
     if report.registry_seq is not None:
         lines.append(
-            f"federation {report.federation}: registry {report.registry_seq} until {report.registry_expires}; "
-            f"certificate until {report.certificate_expires or '(none yet)'}"
+            f"federation {report.federation}: registry {report.registry_seq} until "
+            f"{report.registry_expires}; certificate until {report.certificate_expires or '(none yet)'}"
         )
     return "\n".join(lines)
 

@@ -104,7 +104,9 @@ def test_sync_asks_the_running_daemon(owner: Agency, reader: Agency):
     assert reader.content("la-dgm/geology-1m") == source(owner)
 
 
-def test_a_new_share_in_the_settings_takes_effect_without_a_restart(world: World, owner: Agency, reader: Agency):
+def test_a_new_share_in_the_settings_takes_effect_without_a_restart(
+    world: World, owner: Agency, reader: Agency
+):
     late = world.agency("th-dmr")
     late.configure(late.subscribes())
     late.join()

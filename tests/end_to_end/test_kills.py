@@ -19,7 +19,9 @@ def pair(world: World) -> tuple[Agency, Agency]:
     for number in range(6):
         (owner.data / "raster" / f"band-{number}.tif").write_bytes(chance.randbytes(8_000_000))
     for number in range(300):
-        (owner.data / "raster" / f"tile-{number:03}.json").write_bytes(chance.randbytes(chance.randrange(1, 20_000)))
+        (owner.data / "raster" / f"tile-{number:03}.json").write_bytes(
+            chance.randbytes(chance.randrange(1, 20_000))
+        )
     owner.join()
     reader = world.agency("cn-cgs")
     reader.configure(reader.subscribes())
@@ -107,9 +109,9 @@ def test_a_mirror_is_never_a_mix_while_its_node_is_killed_again_and_again(
     owner.node("sync")
     second = expected(owner)
     slowly(reader, 12_000_000)
+    staged = reader.mirror / DATASET / ".staging"
     for _ in range(3):
         daemon = reader.start()
-        staged = reader.mirror / DATASET / ".staging"
         wait_until(lambda: reader.version(DATASET) == 2 or staged.exists(), "the fetching")
         daemon.kill()
         seen = reader.content(DATASET)

@@ -149,9 +149,7 @@ class Agency:
         self.tables = tables
         self.home.mkdir(parents=True, exist_ok=True)
         self.mirror.mkdir(exist_ok=True)
-        head = (
-            f'[node]\npartner = "{self.partner}"\nname = "{self.name}"\nstate_dir = "{self.state_dir}"\n\n'
-        )
+        head = f'[node]\npartner = "{self.partner}"\nname = "{self.name}"\nstate_dir = "{self.state_dir}"\n\n'
         hub = ""
         if self.config.exists():
             found = re.search(r"^\[hub\]\n(?:[^\[\n].*\n|\n)*", self.config.read_text("utf-8"), re.MULTILINE)
@@ -166,7 +164,9 @@ class Agency:
         folder.mkdir(parents=True, exist_ok=True)
         share = ""
         if to:
-            share = f"  [[publish.share]]\n  with = {json.dumps(list(to))}\n  allow = {json.dumps(list(allow))}\n"
+            share = (
+                f"  [[publish.share]]\n  with = {json.dumps(list(to))}\n  allow = {json.dumps(list(allow))}\n"
+            )
         return (
             f'[[publish]]\ndataset = "{name}"\npath = "{folder}"\ntitle = {{ en = "{name}", lo = "ແຜນທີ່" }}\n'
             'theme = "basic-geology"\nlicense = "CC-BY-4.0"\nrights_holder = "Department"\n'

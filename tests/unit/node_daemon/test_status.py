@@ -87,7 +87,9 @@ def test_what_is_sent_is_bounded_and_keeps_what_is_wrong(board: StatusBoard):
 def test_datasets_that_left_the_settings_are_not_shown(board: StatusBoard):
     board.published("la-dgm/old", state="published")
     board.reconcile({"la-dgm/new": Path("/srv/new")})
-    assert [(each.dataset, each.state) for each in board.report.publish] == [("la-dgm/new", "not published yet")]
+    assert [(each.dataset, each.state) for each in board.report.publish] == [
+        ("la-dgm/new", "not published yet")
+    ]
     board.mirror("cn-cgs/a")
     board.mirror("cn-cgs/b")
     board.keep_mirrors({"cn-cgs/b"})
@@ -104,7 +106,8 @@ def test_a_report_of_a_dead_daemon_does_not_claim_that_it_runs():
 
 def test_progress_reaches_the_report(board: StatusBoard):
     class Shown:
-        lines: list[object] = []
+        def __init__(self) -> None:
+            self.lines: list[object] = []
 
         def begin(self, task: str, total_bytes: int | None) -> None:
             self.lines.append(task)
@@ -130,5 +133,9 @@ def test_faults_are_read_back_as_written(board: StatusBoard, tmp_path: Path):
     report = load_report(tmp_path)
     assert report is not None
     assert report.faults["clock"] == Fault(
-        branch="Unavailable", reason="CLOCK_OFFSET", message="off", remedy="set it", since="2026-11-22T12:00:00Z"
+        branch="Unavailable",
+        reason="CLOCK_OFFSET",
+        message="off",
+        remedy="set it",
+        since="2026-11-22T12:00:00Z",
     )

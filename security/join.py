@@ -1,9 +1,9 @@
 """What a node says to be enrolled, and to renew its certificate.
 
 The *join statement* binds all that the operator approves: partner, node, the node's three public keys, its
-CSR, the token, and what the node believes about the hub. It is signed by each of those keys (proof of possession). Its
-fingerprint is the SHA-256 of the payload; node and hub show it, a person compares. Whoever changes a byte
-between them, a key or the hub's address included, changes the fingerprint.
+CSR, the token, and what the node believes about the hub. It is signed by each of those keys (proof of
+possession). Its fingerprint is the SHA-256 of the payload; node and hub show it, a person compares. Whoever
+changes a byte between them, a key or the hub's address included, changes the fingerprint.
 
     envelope = build_join(statement, signing_key, witness_key)
     verified = verify_join(envelope, csr_der)            # the hub

@@ -99,24 +99,14 @@ def read_private_file(path: Path, bytes_max: int = _KEY_BYTES_MAX) -> bytes:
         ) from None
     except OSError as error:
         raise Unavailable(f"{path} cannot be read: {error.strerror}", reason="KEY_MISSING") from error
-    with os.fdopen(descriptor, "rb") as file:
-        # The opened file is judged, not the name: nobody can swap it between the look and the read.
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise InvalidInput(f"{path} is not a regular file", reason="KEY_EXPOSED")
-        if status.st_mode & 0o077:
-            raise InvalidInput(
-                f"{path} may be read or written by others (mode {stat.S_IMODE(status.st_mode):04o})",
-                remedy=f"chmod 600 {path}; if others had access, replace the key",
-                reason="KEY_EXPOSED",
-            )
-        if status.st_uid not in (0, os.geteuid()):
-            raise InvalidInput(
-                f"{path} belongs to another user (uid {status.st_uid})",
-                remedy=f"chown {os.geteuid()} {path}",
-                reason="KEY_EXPOSED",
-            )
-        data = file.read(bytes_max + 1)
+    try:
+        _check_exclusive(path, os.fstat(descriptor))
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            data = file.read(bytes_max + 1)
+    except OSError as error:
+        raise Unavailable(f"{path} cannot be read: {error.strerror}", reason="KEY_MISSING") from error
+    finally:
+        os.close(descriptor)
     if len(data) > bytes_max:
         raise Corrupt(f"{path} is larger than any key")
     return data
@@ -132,6 +122,24 @@ def write_private_file(path: Path, data: bytes) -> None:
             remedy="move it away if it is really not needed any more",
             reason="KEY_EXISTS",
         ) from None
+
+
+def _check_exclusive(path: Path, status: os.stat_result) -> None:
+    """The opened file is judged, not the name: nobody can swap it between the look and the read."""
+    if not stat.S_ISREG(status.st_mode):
+        raise InvalidInput(f"{path} is not a regular file", reason="KEY_EXPOSED")
+    if status.st_mode & 0o077:
+        raise InvalidInput(
+            f"{path} may be read or written by others (mode {stat.S_IMODE(status.st_mode):04o})",
+            remedy=f"chmod 600 {path}; if others had access, replace the key",
+            reason="KEY_EXPOSED",
+        )
+    if status.st_uid not in (0, os.geteuid()):
+        raise InvalidInput(
+            f"{path} belongs to another user (uid {status.st_uid})",
+            remedy=f"chown {os.geteuid()} {path}",
+            reason="KEY_EXPOSED",
+        )
 
 
 def _create(path: Path, keys: list[PrivateKey], passphrase: bytes | None) -> None:

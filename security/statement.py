@@ -34,6 +34,8 @@ def same(head: Link | None, new: Link) -> bool:
 
 def check_successor(head: Link | None, new: Link, what: str) -> None:
     """Demand that `new` directly follows `head` (None: that it is a first). Raises `Untrusted`."""
+    if new.seq < 1:
+        raise Untrusted(f"{what}: number {new.seq} is none; a chain begins with 1", reason="MALFORMED")
     head_seq = 0 if head is None else head.seq
     head_id = None if head is None else head.id
     if new.seq == head_seq and new.id != head_id:

@@ -1,4 +1,5 @@
-"""Acknowledgements: a subscriber's signed word that it holds a version, recorded once for each of its nodes."""
+"""Acknowledgements: a subscriber's signed word that it holds a version, recorded once for each of its
+nodes."""
 
 import sqlalchemy as sa
 

@@ -1,8 +1,9 @@
 """Policies and versions: accepted once, in order, from the one node that publishes them.
 
-A commit is one transaction: statement, log leaf, revision. Same bytes again get the same answer. `prev` is compared and
-swapped, so a restored or doubled node is fenced (`Conflict`, reason FENCED), never merged. A new statement is
-signed with the key of the node that brings it; keys of replaced nodes verify what is old, and nothing new.
+A commit is one transaction: statement, log leaf, revision. Same bytes again get the same answer. `prev` is
+compared and swapped, so a restored or doubled node is fenced (`Conflict`, reason FENCED), never merged. A
+new statement is signed with the key of the node that brings it; keys of replaced nodes verify what is old,
+and nothing new.
 
     catalogue.publish_policy(caller, PolicyExtract(envelope, disclosures))
     catalogue.commit_version(caller, envelope, root)
@@ -114,7 +115,8 @@ class CatalogueService:
         dataset = claimed_dataset(caller, parsed, dsse.MANIFEST, self._limits)
         keys = self._keys(caller, schema.versions, parsed.id)
         verified = verify_manifest(envelope, keys, dataset, self._limits)
-        # Looked at twice: before the recipe is read, so that a fenced node learns it at once, and in the transaction.
+        # Looked at twice: before the recipe is read, so that a fenced node learns it at once, and in the
+        # transaction.
         with self._database.read() as connection:
             known = self._placed(connection, caller, verified)
         if known is not None and (root is None or known.root is not None):
@@ -137,13 +139,15 @@ class CatalogueService:
     # --- what partners may see -------------------------------------------------------------------
 
     def list_datasets(self, caller: Caller, if_none_match: str | None = None) -> Listing | None:
-        """All that the caller may discover; None when `if_none_match` still is its etag. The wire pages it."""
+        """All that the caller may discover; None when `if_none_match` still is its etag. The wire pages
+        it."""
         self._registry.require_active(caller, fresh=True)
         view = self._sharing.view(caller.partner)
         return None if if_none_match == view.etag else Listing(view.entries, view.etag)
 
     def get_version(self, caller: Caller, dataset: DatasetId, manifest_id: str) -> VersionDetail:
-        """One version (`manifest_id` in hex). `root` only with `read` and content. Raises `Denied` (NOT_FOUND)."""
+        """One version (`manifest_id` in hex). `root` only with `read` and content. Raises `Denied`
+        (NOT_FOUND)."""
         self._sharing.require(caller, dataset, DISCOVER)
         table, policies = schema.versions, schema.policies
         with self._database.read() as connection:

@@ -1,7 +1,8 @@
 """The doorbell: rings when what a caller may see, or the registry, has changed, and for nothing else.
 
-`tick` looks at the database's revision (the operator's commands run in other processes) and at the next instant at which
-a rule begins or ends. `start` does it by itself, at once after each commit of this process and else every half second.
+`tick` looks at the database's revision (the operator's commands run in other processes) and at the next
+instant at which a rule begins or ends. `start` does it by itself, at once after each commit of this process
+and else every half second.
 
     watcher = changes.watch(caller, ring=lambda: loop.call_soon_threadsafe(event.set))
     watcher.wait(timeout_s)
@@ -105,7 +106,8 @@ class ChangesService:
         context.database.listen(self._committed)
 
     def watch(self, caller: Caller, ring: Callable[[], None] | None = None) -> Watcher:
-        """A doorbell for the caller. `ring` is called from any thread at each ring; it must be quick and not raise.
+        """A doorbell for the caller. `ring` is called from any thread at each ring; it must be quick and
+        not raise.
 
         Raises `Denied` as `RegistryService.require_active` does.
         """

@@ -1,6 +1,7 @@
 """Chunks up and down: durable before acknowledged, authorised before and while they are read.
 
-What a caller may ask about or claim is its own store; what it reads is chunks of one committed version, by place.
+What a caller may ask about or claim is its own store; what it reads is chunks of one committed version, by
+place.
 
     upload = content.open_upload(caller)
     upload.put_frame(frame)                # verified, in the caller's thread
@@ -59,7 +60,8 @@ class Upload:
     def put_frame(self, frame: bytes | memoryview) -> int:
         """Check and append a frame's chunks; not durable yet. Bytes put since the last commit.
 
-        Raises `Corrupt` (a chunk is not what its id says, or a malformed frame), `Unavailable` (DISK_FULL), `Denied`.
+        Raises `Corrupt` (a chunk is not what its id says, or a malformed frame), `Unavailable` (DISK_FULL),
+        `Denied`.
         """
         if self._clock.monotonic() >= self._next_look:
             self._authorise()
@@ -83,7 +85,8 @@ class Upload:
         return self._durable
 
     def close(self) -> None:
-        """Make durable what is pending: the stream has ended or broken, and its bytes need not be sent again."""
+        """Make durable what is pending: the stream has ended or broken, and its bytes need not be sent
+        again."""
         self.commit()
 
 
@@ -129,9 +132,9 @@ class ContentService:
     ) -> Iterator[bytes]:
         """Frames of at most `frame_bytes_max` with the chunks of `ranges` in that order.
 
-        The delivery's leaf is committed before the first frame. While it runs, the decision is made again every
-        `limits.reauthorise_s`. Raises `Denied` (NOT_FOUND, NOT_GRANTED, SUSPENDED …), `InvalidInput` (ranges),
-        `Unavailable` (WITHHELD: the version has no content here), `Corrupt`.
+        The delivery's leaf is committed before the first frame. While it runs, the decision is made again
+        every `limits.reauthorise_s`. Raises `Denied` (NOT_FOUND, NOT_GRANTED, SUSPENDED …), `InvalidInput`
+        (ranges), `Unavailable` (WITHHELD: the version has no content here), `Corrupt`.
         """
         decision = self._sharing.require(caller, dataset, READ)
         recipe = Root.from_bytes(self._root(dataset, manifest_id), self._limits)
@@ -164,7 +167,8 @@ class ContentService:
     def _refs(
         self, recipe: Root, stream: RecipeStream, store: ChunkStore, ranges: Sequence[OrdinalRange]
     ) -> Iterator[ChunkRef]:
-        """The chunks that are asked for. Bad ranges are refused at once, before anything is read or logged."""
+        """The chunks that are asked for. Bad ranges are refused at once, before anything is read or
+        logged."""
         table = TableReader(recipe.table, fetcher(store, self._limits))
         total = len(table) if stream is RecipeStream.CONTENT else len(recipe.refs(stream))
         _check_ranges(ranges, total, self._limits.read_ranges_count_max)
@@ -180,7 +184,8 @@ class ContentService:
             yield from store.get(batch)
 
     def _deliver(self, caller: Caller, dataset: DatasetId, manifest_id: str, decision: Decision) -> None:
-        """Log the delivery to this partner, once, before its first byte. An owner's own bytes are no delivery."""
+        """Log the delivery to this partner, once, before its first byte. An owner's own bytes are no
+        delivery."""
         owner = owner_of(dataset)
         table = schema.deliveries
         key = sa.and_(table.c.partner == caller.partner, table.c.version == manifest_id)
@@ -238,7 +243,7 @@ def _check_ranges(ranges: Sequence[OrdinalRange], total: int, count_max: int) ->
     for each in ranges:
         if each.count < 1 or each.first < end or each.first + each.count > total:
             raise InvalidInput(
-                f"chunks {each.first} to {each.first + each.count - 1} are out of order or outside of {total}",
+                f"{each.count} chunks from {each.first} are out of order or outside of {total}",
                 reason="OUT_OF_RANGE",
             )
         end = each.first + each.count

@@ -1,6 +1,8 @@
 """What all services share: who calls, where things stand, and the clock.
 
-caller = Caller(PartnerId("la-dgm"), NodeName("main"), tls_key_sha256="…")
+A `Caller` is made by the wire from a verified certificate, and by nobody else.
+
+    caller = Caller(PartnerId("la-dgm"), NodeName("main"), tls_key_sha256="…")
 """
 
 from collections.abc import Callable, Sequence
@@ -26,8 +28,9 @@ AdministratorKeys = Callable[[], "Sequence[Signer]"]
 class Caller:
     """Who calls: read from the client's certificate, never from a message.
 
-    `tls_key_sha256` is the hex SHA-256 of the certificate's SubjectPublicKeyInfo. The wire always gives it, so that a
-    node that was replaced is refused although its old certificate still runs; None (in-process use) skips that check.
+    `tls_key_sha256` is the hex SHA-256 of the certificate's SubjectPublicKeyInfo. The wire always gives it,
+    so that a node that was replaced is refused although its old certificate still runs; None (in-process
+    use) skips that check.
     """
 
     partner: PartnerId

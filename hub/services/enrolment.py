@@ -1,7 +1,7 @@
 """How a node becomes a member: invitation, proof of possession, the operator's approval, certificates.
 
-A token is 32 random bytes in base64url, shown once in the join file and kept as a SHA-256; it is bound to the first join
-statement that comes with it. A pending node may call nothing else.
+A token is 32 random bytes in base64url, shown once in the join file and kept as a SHA-256; it is bound to
+the first join statement that comes with it. A pending node may call nothing else.
 
     file = enrolment.invite(partner, {"en": "…"}, node)          # the operator hands it over
     enrolment.join(envelope, token, csr_der)                     # the node
@@ -74,8 +74,9 @@ class EnrolmentState(Enum):
 class Enrolment:
     """One invitation and what became of it.
 
-    `state`: invited, pending (joined, waits for the operator), accepted (approved, waits for the administrators'
-    signatures), approved, rejected, replaced, expired. `fingerprint` is None before the node has joined.
+    `state`: invited, pending (joined, waits for the operator), accepted (approved, waits for the
+    administrators' signatures), approved, rejected, replaced, expired. `fingerprint` is None before the
+    node has joined.
     """
 
     partner: PartnerId
@@ -167,17 +168,19 @@ class EnrolmentService:
     def join(self, envelope: bytes, token: str | bytes, csr_der: bytes) -> EnrolmentState:
         """Take a join statement. Safe to repeat with the same bytes.
 
-        Raises `Denied` (reasons TOKEN_UNKNOWN, TOKEN_EXPIRED, TOKEN_USED), `Untrusted` when a proof or a binding fails.
+        Raises `Denied` (reasons TOKEN_UNKNOWN, TOKEN_EXPIRED, TOKEN_USED), `Untrusted` when a proof or a
+        binding fails.
         """
         verified = verify_join(envelope, csr_der, self._limits)
         with self._database.write(visible=False) as connection:
             row = self._by_token(connection, token)
             if row.join_sha256 is not None:
-                # Single use: the token stays bound to the first statement that came with it, whatever became of it.
+                # Single use: the token stays bound to the first statement that came with it, whatever
+                # became of it.
                 if row.join_sha256 != verified.id:
                     raise Denied(
                         "this token was used already, with other keys",
-                        remedy="ask the hub's operator for a new join file, and whether it was you who used the old one",
+                        remedy="tell the hub's operator, who can reject that request and send a new join file",
                         reason="TOKEN_USED",
                     )
                 return _state(row.state)
@@ -194,7 +197,8 @@ class EnrolmentService:
         return EnrolmentState.PENDING
 
     def get(self, join_sha256: str, token: str | bytes) -> tuple[EnrolmentState, bytes | None]:
-        """State and, once approved, the certificate chain (PEM, leaf first). Raises `Denied` (TOKEN_UNKNOWN)."""
+        """State and, once approved, the certificate chain (PEM, leaf first). Raises `Denied`
+        (TOKEN_UNKNOWN)."""
         with self._database.read() as connection:
             row = self._by_token(connection, token)
         if row.join_sha256 != join_sha256:
@@ -207,12 +211,14 @@ class EnrolmentService:
         return state, self._certificate(row.number, row.partner, row.node, row.csr_der)
 
     def renew(self, envelope: bytes, csr_der: bytes) -> bytes:
-        """A new certificate chain (PEM) for an enrolled node, proven by its signing key; also after expiry."""
+        """A new certificate chain (PEM) for an enrolled node, proven by its signing key; also after
+        expiry."""
         federation, partner, node = claimed_identity(envelope, self._limits)
         state = self._registry.membership()
         member = state.members.get((partner, node))
         if federation != self._context.federation.id or member is None or not state.active(partner):
-            # One answer for strangers, the suspended and the unknown: whoever asks has not proven anything yet.
+            # One answer for strangers, the suspended and the unknown: whoever asks has not proven anything
+            # yet.
             raise Denied(
                 f"no certificate for node {node} of {partner}",
                 remedy="ask the hub's operator; join again with a new join file if need be",

@@ -81,7 +81,8 @@ def found(
 def issue_server(
     layout: Layout, authority: CertificateAuthority, federation: Federation, clock: Clock, limits: Limits
 ) -> None:
-    """A new key and certificate for the two TLS ports, replacing the old ones (key first, then certificate)."""
+    """A new key and certificate for the two TLS ports, replacing the old ones (key first, then
+    certificate)."""
     key = generate_tls_key()
     layout.server_key.unlink(missing_ok=True)
     save_tls_key(layout.server_key, key)

@@ -1,9 +1,11 @@
-"""One hub, all its services: opened by the server, by the operator's commands beside it, and by the simulation.
+"""One hub with all its services: for the server, the operator's commands beside it, and the simulation.
 
-Hub.found(layout, federation, administrators=[key], clock=clock)       # `init`: CA, keys, first registry, database
-with Hub.open(layout, clock=clock) as hub:
-    hub.info()
-    hub.catalogue.commit_version(caller, envelope, root)
+`Hub.found` is what `init` does; `Hub.open` never makes anything but missing schema migrations.
+
+    Hub.found(layout, federation, administrators=[key], clock=clock)
+    with Hub.open(layout, clock=clock) as hub:
+        hub.info()
+        hub.catalogue.commit_version(caller, envelope, root)
 """
 
 from collections.abc import Sequence
@@ -70,9 +72,10 @@ class Hub:
         clock: Clock,
         limits: Limits = LIMITS,
     ) -> None:
-        """Make a federation: CA, the hub's, log's and server's keys, first registry, empty database and store.
+        """Make a federation: CA, the hub's keys and certificate, first registry, empty database and store.
 
-        Does not write `hub.toml` nor the administrators' keys. Raises `Conflict` when there is a hub already.
+        Does not write `hub.toml` nor the administrators' keys. Raises `Conflict` when there is a hub
+        already.
         """
         database, registry = founding.found(
             layout, federation, administrators=administrators, threshold=threshold, clock=clock, limits=limits
@@ -96,10 +99,11 @@ class Hub:
         federation: Federation | None = None,
         open_store: OpenStore = PackStore,
     ) -> Self:
-        """Open an existing hub; applies waiting schema migrations. Also beside a running hub (the operator's commands).
+        """Open an existing hub, also beside a running one; applies waiting schema migrations.
 
-        `federation` from the settings, where addresses may have changed since `init`. Raises `InvalidInput` when there is
-        no hub, or another federation's; `Conflict` (reason NEWER_SCHEMA) when a newer release wrote it.
+        `federation` from the settings, where addresses may have changed since `init`. Raises `InvalidInput`
+        when there is no hub, or another federation's; `Conflict` (reason NEWER_SCHEMA) when a newer release
+        wrote it.
         """
         database = Database.open(layout.database)
         try:

@@ -3,7 +3,8 @@
     state = memberships.current()
     state.active("la-dgm"), state.member(caller)
 
-The chain of registry statements is verified once, from the first, and then statement by statement as it grows.
+The chain of registry statements is verified once, from the first, and then statement by statement as it
+grows.
 """
 
 import json

@@ -1,10 +1,10 @@
-"""What a recipe must satisfy before its version is committed (ADR 7), read as a stream through the owner's store.
+"""What a recipe must satisfy before its version is committed (ADR 7), read as streams.
 
-The inventory has the signed digest; layout and table agree with it in files, lengths and totals; every chunk is there.
-That the chunks hold what the inventory says is checked by whoever reads them, and by `fsck`.
+The inventory has the signed digest; layout and table agree with it in files, lengths and totals; every
+chunk is in the owner's store. That the files hold what the inventory says is checked by whoever reads them,
+and by `fsck`.
 
     check_recipe(root, manifest, store, limits)         # or Untrusted, Unavailable (MISSING_CHUNKS)
-    open_recipe(root, store, limits).table.entries(first, count)
 """
 
 import hashlib
@@ -45,8 +45,8 @@ def check_recipe(root: bytes, manifest: Manifest, store: ChunkStore, limits: Lim
         )
     if (totals.files, totals.bytes) != (manifest.files, manifest.bytes):
         raise Untrusted(
-            f"{manifest.dataset}: the recipe has {totals.files} files of {totals.bytes} bytes, the manifest says"
-            f" {manifest.files} of {manifest.bytes}",
+            f"{manifest.dataset}: the recipe has {totals.files} files of {totals.bytes} bytes,"
+            f" the manifest says {manifest.files} of {manifest.bytes}",
             reason="MALFORMED_RECIPE",
         )
 

@@ -1,7 +1,7 @@
 """The registry at the hub: its chain, who is active now, and the administrators' acts.
 
-Suspending needs no administrator and takes effect at once; what changes the signed registry is signed where the
-administrators' keys are at hand, else it waits as a `PendingAct` for `sign_pending`.
+Suspending needs no administrator and takes effect at once; what changes the signed registry is signed where
+the administrators' keys are at hand, else it waits as a `PendingAct` for `sign_pending`.
 
     registry.require_active(caller)                  # on every call, and again on open streams
     registry.revoke(partner, keys)                   # Signed.NOW with keys, Signed.QUEUED without
@@ -47,7 +47,8 @@ _OPERATOR = "operator"
 
 @dataclass(frozen=True, slots=True)
 class PendingAct:
-    """An act that waits for the administrators' signatures. `kind`: enrol, revoke; `text` says it in words."""
+    """An act that waits for the administrators' signatures. `kind`: enrol, revoke; `text` says it in
+    words."""
 
     number: int
     kind: str
@@ -65,7 +66,8 @@ class Signed(Enum):
 
 @dataclass(frozen=True, slots=True)
 class PartnerStanding:
-    """A partner in the registry as the hub sees it. `state` is active, suspended (by hub or registry) or revoked."""
+    """A partner in the registry as the hub sees it. `state` is active, suspended (by hub or registry) or
+    revoked."""
 
     partner: RegistryPartner
     state: str
@@ -98,11 +100,13 @@ class RegistryService:
         return self._memberships.current(connection).active(partner)
 
     def require_active(self, caller: Caller, *, fresh: bool = False) -> RegistryPartner:
-        """The caller's entry, if it may call now: in the newest registry, active, not suspended, node enrolled.
+        """The caller's entry, if it may call now: in the newest registry, active, not suspended, node
+        enrolled.
 
-        For every call, and again on open streams every `limits.reauthorise_s`. Raises `Denied` (reasons NOT_ENROLLED,
-        SUSPENDED, REVOKED, REPLACED). With `fresh`, also `Unavailable` (REGISTRY_EXPIRED): what moves data or statements
-        asks for it, while the registry itself and reports stay open, so that members can recover.
+        For every call, and again on open streams every `limits.reauthorise_s`. Raises `Denied` (reasons
+        NOT_ENROLLED, SUSPENDED, REVOKED, REPLACED). With `fresh`, also `Unavailable` (REGISTRY_EXPIRED):
+        what moves data or statements asks for it, while the registry itself and reports stay open, so that
+        members can recover.
         """
         state = self._memberships.current()
         if fresh:
@@ -391,7 +395,8 @@ class RegistryService:
 
 
 def _enrolled(entry: RegistryPartner | None, row: sa.Row[Any]) -> RegistryPartner:
-    """The partner's entry with the node of an enrolment. Old signing keys stay: what they signed stays evidence."""
+    """The partner's entry with the node of an enrolment. Old signing keys stay: what they signed stays
+    evidence."""
     node = RegistryNode(NodeName(row.node), decode_base64(row.witness_key, "witness key"))
     key = PublicKey.from_json(json.loads(row.signing_key))
     base = entry or RegistryPartner(row.partner, json.loads(row.names), (), (), ACTIVE)

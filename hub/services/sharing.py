@@ -1,7 +1,7 @@
 """Every access decision of the hub, in one place.
 
-Deny by default; the highest accepted policy decides, at the hub's clock, for partners that are active. Who may not
-discover a dataset gets one and the same error as for a dataset that does not exist (`not_found`).
+Deny by default; the highest accepted policy decides, at the hub's clock, for partners that are active. Who
+may not discover a dataset gets one and the same error as for a dataset that does not exist (`not_found`).
 
     sharing.require(caller, dataset, "read")          # the allowing decision, or Denied
     sharing.view(partner).etag                        # changes exactly when what the partner sees changes
@@ -25,7 +25,6 @@ from security.policy import Decision, decide, disclosures_from_json, next_change
 from security.rules import DISCOVER, FEDERATION, READ, Rule, check_action
 from sync.ports import DatasetEntry, Explanation
 
-
 _NO = False
 
 
@@ -48,7 +47,8 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class _Rules:
-    """A policy's rules, all disclosed. `concerned` are the assignees: whoever is not among them has nothing."""
+    """A policy's rules, all disclosed. `concerned` are the assignees: whoever is not among them has
+    nothing."""
 
     policy_id: str
     policy_seq: int
@@ -104,7 +104,8 @@ class SharingService:
     def require(
         self, caller: Caller, dataset: DatasetId, action: str, connection: sa.Connection | None = None
     ) -> Decision:
-        """The allowing decision. Raises `Denied`: NOT_FOUND without `discover`, NOT_GRANTED with `discover` alone."""
+        """The allowing decision. Raises `Denied`: NOT_FOUND without `discover`, NOT_GRANTED with `discover`
+        alone."""
         self._registry.require_active(caller, fresh=True)
         decision = self.decide(caller.partner, dataset, action, connection)
         if decision.allowed:
@@ -142,7 +143,8 @@ class SharingService:
         return next_change((rule for s in shelves for rule in s.rules.rules), self._context.clock.now())
 
     def explain(self, caller: Caller, dataset: DatasetId, partner: PartnerId, action: str) -> Explanation:
-        """A decision in words; about others only for the owner. Raises `Denied` (NOT_FOUND), `InvalidInput`."""
+        """A decision in words; about others only for the owner. Raises `Denied` (NOT_FOUND),
+        `InvalidInput`."""
         self._registry.require_active(caller)
         check_dataset(dataset)
         check_partner(partner)
@@ -192,7 +194,8 @@ class SharingService:
         state = self._state
         if state.revision == revision and not connection.get_execution_options().get("syncline_write"):
             return state
-        # In a write transaction the revision moves only at its end: what it has changed itself must be read anew.
+        # In a write transaction the revision moves only at its end: what it has changed itself must be read
+        # anew.
         shelves = _read_shelves(connection, {s.rules.policy_id: s.rules for s in state.shelves.values()})
         loaded = _State(revision, shelves)
         if not connection.get_execution_options().get("syncline_write"):

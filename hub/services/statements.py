@@ -1,8 +1,10 @@
-"""What a statement must satisfy to be accepted, beyond its signatures: whose it is, what it follows, what it pins.
+"""What a statement must satisfy beyond its signatures: whose it is, what it follows, what it pins.
 
-dataset = claimed_dataset(caller, envelope, dsse.POLICY, limits)      # believed only once it is verified
-check_publisher(connection, caller, dataset)
-check_next(head(connection, schema.policies, dataset), verified.link, "policy of …")
+Each check raises what its caller is to do; none of them writes, but `claim`.
+
+    dataset = claimed_dataset(caller, envelope, dsse.POLICY, limits)      # believed only once it is verified
+    check_publisher(connection, caller, dataset)
+    check_next(head(connection, schema.policies, dataset), verified.link, "policy of …")
 """
 
 from typing import Any
@@ -30,7 +32,8 @@ def check_size(limits: Limits, *statements: bytes) -> None:
 
 
 def claimed_dataset(caller: Caller, envelope: dsse.Envelope, payload_type: str, limits: Limits) -> DatasetId:
-    """The dataset that a statement claims to be about, one of the caller's. Only its verification makes that true."""
+    """The dataset that a statement claims to be about, one of the caller's. Only its verification makes
+    that true."""
     if envelope.payload_type != payload_type:
         raise Untrusted(
             f"expected a statement of type {payload_type}, not {envelope.payload_type}",
@@ -92,7 +95,7 @@ def check_next(newest: Link | None, new: Link, what: str) -> None:
     if new.seq != seq + 1 or new.prev != id_:
         raise Conflict(
             f"{what}: number {new.seq} does not follow the hub's newest, number {seq}",
-            remedy="another node with these keys, or an older copy of this one, is publishing: stop one of them",
+            remedy="another node with these keys, or an older copy of this one, publishes: stop one of them",
             reason="FENCED",
         )
 
@@ -107,7 +110,7 @@ def check_pins(connection: sa.Connection, manifest: Manifest) -> None:
     ).scalar_one_or_none()
     if policy != manifest.policy_sha256:
         raise Untrusted(
-            f"{manifest.dataset}: the manifest pins policy {manifest.policy_seq}, which was not accepted here",
+            f"{manifest.dataset}: the manifest pins policy {manifest.policy_seq}, which is not accepted here",
             remedy="publish the policy first",
             reason="UNKNOWN_POLICY",
         )
@@ -116,7 +119,7 @@ def check_pins(connection: sa.Connection, manifest: Manifest) -> None:
     ).scalar_one_or_none()
     if registry != manifest.registry_sha256:
         raise Untrusted(
-            f"{manifest.dataset}: the manifest pins registry {manifest.registry_seq}, which this hub does not know",
+            f"{manifest.dataset}: the manifest pins registry {manifest.registry_seq}, unknown to this hub",
             remedy="stop and tell the operator: node and hub may have seen two histories",
             reason="UNKNOWN_REGISTRY",
         )

@@ -1,8 +1,9 @@
 """Leaves and openings of the log, appended inside the transaction of what they record.
 
-Indices count 0, 1, 2 … without gaps: the writer's lock is held from reading the last index to the commit, and a transaction
-that fails takes its leaf with it. A leaf commits to its record without showing it; a registry's leaf alone is open.
-Each record about an owner's dataset has a place in that owner's lane (docs/formats/leaf.md).
+Indices count 0, 1, 2 … without gaps: the writer's lock is held from reading the last index to the commit,
+and a transaction that fails takes its leaf with it. A leaf commits to its record without showing it; a
+registry's leaf alone is open. Each record about an owner's dataset has a place in that owner's lane
+(docs/formats/leaf.md).
 
     with database.write() as connection:
         index = translog.append(connection, Record(type="policy", actor=…, object=…, owner=…))
@@ -25,7 +26,8 @@ from security.tlog.leaf import lane_commitment, make_leaf, new_salt, registry_le
 class Record:
     """What a leaf commits to. `type`: policy, version, delivery, acknowledgement, act.
 
-    `actor` is who did it: a partner, `hub` or `operator`; `object` what it concerns; `owner` whose lane it stands in.
+    `actor` is who did it: a partner, `hub` or `operator`; `object` what it concerns; `owner` whose lane it
+    stands in.
     """
 
     type: str

@@ -1,7 +1,8 @@
 """The metadata database: one writer at a time, snapshots for readers, every commit durable.
 
-SQLite in WAL mode with `synchronous=FULL`: what `write` has committed survives a power cut. Writers take the lock
-at once (`BEGIN IMMEDIATE`), in this process one after the other, beside other processes by SQLite's busy timeout.
+SQLite in WAL mode with `synchronous=FULL`: what `write` has committed survives a power cut. Writers take
+the lock at once (`BEGIN IMMEDIATE`), in this process one after the other, beside other processes by
+SQLite's busy timeout.
 
     with database.write(visible=True) as connection:      # one transaction; raises → nothing happened
         connection.execute(...)
@@ -54,8 +55,8 @@ class Database:
     def open(cls, path: Path, *, create: bool = False, busy_timeout_s: float = _BUSY_TIMEOUT_S) -> "Database":
         """Open (or, `create`, make) the database and bring its schema up to date.
 
-        Raises `InvalidInput` when it is missing, `Conflict` when it exists and `create` (ALREADY_EXISTS), or when a
-        newer release wrote it (NEWER_SCHEMA).
+        Raises `InvalidInput` when it is missing, `Conflict` when it exists and `create` (ALREADY_EXISTS),
+        or when a newer release wrote it (NEWER_SCHEMA).
         """
         if create and path.exists():
             raise Conflict(f"{path} exists", remedy="choose an empty directory", reason="ALREADY_EXISTS")

@@ -1,8 +1,8 @@
 """The tables, and the head of their migrations.
 
-Statements are kept as the bytes that were signed; columns beside them are for finding them. Instants are text as
-`core.clock.format_instant` writes it; ids are hex SHA-256 of a payload. A change here needs a migration in
-`hub/storage/migrations/versions` and a new `HEAD`; a test compares both.
+Statements are kept as the bytes that were signed; columns beside them are for finding them. Instants are
+text as `core.clock.format_instant` writes it; ids are hex SHA-256 of a payload. A change here needs a
+migration in `hub/storage/migrations/versions` and a new `HEAD`; a test compares both.
 """
 
 from sqlalchemy import (

@@ -38,7 +38,8 @@ class OwnerStores:
         self._readers: dict[PartnerId, ChunkStore] = {}
 
     def of(self, partner: PartnerId) -> ChunkStore:
-        """The store of `partner`; made if this is its first use. One process at a time (`Conflict`, STORE_LOCKED)."""
+        """The store of `partner`; made if this is its first use. One process at a time (`Conflict`,
+        STORE_LOCKED)."""
         with self._lock:
             store = self._stores.get(partner)
             if store is None:

@@ -1,9 +1,11 @@
-"""A whole federation in a temporary folder: hub, administrators, enrolled partners; no network, no real clock.
+"""A whole federation in a temporary folder: hub, administrators, enrolled partners.
 
-federation = make_federation(tmp_path, partners=["la-dgm", "th-dmr"])
-api = federation.api("la-dgm")                       # a HubApi
-member = federation.members["la-dgm"]                # its keys and Caller
-publish(federation, "la-dgm", "geology-1m", {"a.txt": b"…"}, read=["th-dmr"])
+No network and no real clock; the keys, statements, transactions and packs are real.
+
+    federation = make_federation(tmp_path, partners=["la-dgm", "th-dmr"])
+    api = federation.api("la-dgm")                       # a HubApi
+    member = federation.members["la-dgm"]                # its keys and Caller
+    publish(federation, "la-dgm", "geology-1m", {"a.txt": b"…"}, read=["th-dmr"])
 """
 
 from collections.abc import Mapping, Sequence
@@ -312,7 +314,8 @@ def publish(
     discover: Sequence[str] = (),
     withhold: bool = False,
 ) -> Published:
-    """Share (if `read` or `discover` is given, or nothing was shared yet), upload and commit the next version."""
+    """Share (if `read` or `discover` is given, or nothing was shared yet), upload and commit the next
+    version."""
     caller = federation.caller(owner)
     dataset = DatasetId(f"{owner}/{name}")
     try:

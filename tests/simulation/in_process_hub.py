@@ -1,11 +1,13 @@
-"""The hub without a network: `sync.ports.HubApi` straight over its services, with the faults of a network and of machines.
+"""The hub without a network: `sync.ports.HubApi` straight over its services, with seeded faults.
 
-host = HubHost(layout, clock=clock, limits=limits)
-faults = Faults(seed=7, rate=0.1)
-api = InProcessHub(host, caller, faults)
-api.commit_version(...)          # may raise Unavailable: before it happened, or after ("failed but stored anyway")
-faults.script("commit_version", Fault.ANSWER_LOST)   # exactly the next call
-faults.stop()                    # from here on all is well
+A lost request never happened, a lost answer did ("failed but stored anyway").
+
+    host = HubHost(layout, clock=clock, limits=limits)
+    faults = Faults(seed=7, rate=0.1)
+    api = InProcessHub(host, caller, faults)
+    api.commit_version(...)                              # may raise Unavailable (CONNECTION)
+    faults.script("commit_version", Fault.ANSWER_LOST)   # exactly the next call
+    faults.stop()                                        # from here on all is well
 """
 
 import random
@@ -49,7 +51,8 @@ class Fault(Enum):
 
 
 class Faults:
-    """Faults by seed (`rate`: the share of calls that get one), or by script. The same seed gives the same faults."""
+    """Faults by seed (`rate`: the share of calls that get one), or by script. The same seed gives the same
+    faults."""
 
     def __init__(self, seed: int = 0, rate: float = 0.0) -> None:
         self.random = random.Random(seed)
@@ -207,11 +210,9 @@ class InProcessHub:
         upload = self.host.hub.content.open_upload(self.caller)
         cut_at = self.faults.random.randint(1, 8) if fault is Fault.CUT else 0
         every = max(1, limits.frames_in_flight_max // 2)
-        count = 0
-        for frame in frames:
+        for count, frame in enumerate(frames, 1):
             pending = upload.put_frame(frame)
             self.bytes_up += len(frame)
-            count += 1
             if count == cut_at:
                 if self.faults.random.random() < 0.5:
                     upload.close()  # what had arrived became durable, and nobody was told

@@ -165,7 +165,7 @@ def _read(value: object, limits: Limits) -> JoinFile:
         enrol=_address(fields.text("enrol")),
         registry=decode_base64(fields.text("registry", limits.join_file_bytes_max), "join file: registry"),
         registry_id=fields.digest("registry_sha256"),
-        ca_pem=fields.text("ca", _PEM_BYTES_MAX).encode(),
+        ca_pem=fields.text("ca", _PEM_BYTES_MAX, lines=True).encode(),
         token=fields.text("token", _TOKEN_BYTES_MAX).encode(),
         expires=parse_instant(fields.text("expires")),
     )

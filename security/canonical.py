@@ -90,8 +90,8 @@ def parse_json(data: bytes, bytes_max: int, limits: Limits = LIMITS) -> object:
 def _check_depth(value: object, depth_max: int) -> None:
     # The standard parser stops endless nesting by itself (RecursionError), so this may come after it.
     level = [value]
-    for _ in range(depth_max + 1):
-        level = [inner for each in level for inner in _children(each)]
+    for _ in range(depth_max):
+        level = [inner for each in level for inner in _children(each) if isinstance(inner, dict | list)]
         if not level:
             return
     raise Untrusted(f"JSON nested deeper than {depth_max}", reason="MALFORMED")

@@ -106,7 +106,7 @@ def check_csr(csr: bytes) -> EllipticCurvePublicKey:
 def create_ca(name: str, now: datetime, limits: Limits = LIMITS) -> CertificateAuthority:
     """A new certificate authority for federation `name`, valid for 20 years."""
     key = generate_tls_key()
-    subject = _name(f"{check_federation(name)} Syncline CA")
+    subject = _name(f"{check_federation(name)[:50]} Syncline CA")
     certificate = (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -296,7 +296,13 @@ def _general_name(host: str) -> x509.GeneralName:
     try:
         return x509.IPAddress(ipaddress.ip_address(host))
     except ValueError:
+        pass
+    try:
         return x509.DNSName(host)
+    except ValueError:
+        raise InvalidInput(
+            f"{host!r} is not a host name", remedy="write international names in their xn-- form"
+        ) from None
 
 
 def _start(now: datetime, limits: Limits) -> datetime:

@@ -101,11 +101,17 @@ def cosign(envelope: bytes, signers: Sequence[Signatory], limits: Limits = LIMIT
 
 def parse(envelope: bytes, limits: Limits = LIMITS) -> Envelope:
     """Read an envelope strictly; believes nothing. Raises `Untrusted` (MALFORMED, DUPLICATE_KEY, …)."""
-    fields = Fields(parse_json(envelope, limits.envelope_bytes_max, limits), "envelope", limits)
+    outer_max = max(limits.envelope_bytes_max, limits.registry_envelope_bytes_max)
+    fields = Fields(parse_json(envelope, outer_max, limits), "envelope", limits)
     payload_type = fields.text("payloadType", 256)
-    payload = decode_base64(fields.text("payload", limits.envelope_bytes_max), "envelope: payload")
-    if len(payload) > limits.payload_bytes_max:
-        raise Untrusted(f"a payload of {len(payload)} bytes exceeds the bound", reason="MALFORMED")
+    # A registry grows with the federation, and has bounds of its own.
+    large = payload_type == REGISTRY
+    payload_max = limits.registry_payload_bytes_max if large else limits.payload_bytes_max
+    if not large and len(envelope) > limits.envelope_bytes_max:
+        raise Untrusted(f"an envelope of {len(envelope)} bytes exceeds the bound", reason="MALFORMED")
+    payload = decode_base64(fields.text("payload", outer_max), "envelope: payload")
+    if len(payload) > payload_max:
+        raise Untrusted(f"a payload of {len(payload)} bytes exceeds {payload_max}", reason="MALFORMED")
     signatures: dict[Sha256Hex, bytes] = {}
     for item in fields.array("signatures", limits.signatures_count_max):
         one = Fields(item, "envelope: signature", limits)

@@ -163,7 +163,10 @@ def build(
     envelope = dsse.sign(dsse.POLICY, policy.to_payload(), [signer])
     disclosures = disclosures_to_json(disclosed)
     # What would be refused elsewhere must not be signed here.
-    verify_policy(envelope, disclosures, [signer.public], complete=True, limits=limits)
+    try:
+        verify_policy(envelope, disclosures, [signer.public], complete=True, limits=limits)
+    except Untrusted as error:
+        raise InvalidInput(f"this policy would be refused: {error.message}", reason=error.reason) from error
     return envelope, disclosures
 
 

@@ -138,8 +138,12 @@ class Registry:
     @classmethod
     def from_payload(cls, payload: bytes, limits: Limits = LIMITS) -> "Registry":
         """Read a payload strictly. Raises `Untrusted`."""
-        wide = _wide(limits)
-        fields = Fields(parse_strict(payload, wide), "registry", wide)
+        wide = replace(
+            limits,
+            payload_bytes_max=limits.registry_payload_bytes_max,
+            envelope_bytes_max=limits.registry_envelope_bytes_max,
+        )
+        fields = Fields(parse_strict(payload, wide), "registry", limits)
         fields.version()
         try:
             federation = check_federation(fields.text("federation"))
@@ -234,8 +238,7 @@ def verify_first(envelope: bytes, expected_id: Sha256Hex, limits: Limits = LIMIT
 
     Raises `Untrusted`: WRONG_REGISTRY, and the reasons of `envelope.verify` and of reading.
     """
-    wide = _wide(limits)
-    parsed = dsse.parse(envelope, wide)
+    parsed = dsse.parse(envelope, limits)
     if parsed.id != expected_id:
         raise Untrusted(
             "this is not the registry that the join file names",
@@ -244,7 +247,7 @@ def verify_first(envelope: bytes, expected_id: Sha256Hex, limits: Limits = LIMIT
         )
     registry = Registry.from_payload(parsed.payload, limits)
     check_successor(None, Link(registry.seq, registry.prev, parsed.id), "registry")
-    _verify_by(registry.administrators, envelope, wide)
+    _verify_by(registry.administrators, envelope, limits)
     return VerifiedRegistry(registry, parsed.id, envelope)
 
 
@@ -254,8 +257,7 @@ def verify_next(current: VerifiedRegistry, envelope: bytes, limits: Limits = LIM
     Reasons: BAD_SIGNATURE, UNKNOWN_SIGNER, THRESHOLD, ROLLBACK, FORK, GAP, BROKEN_CHAIN, WRONG_REGISTRY
     (another federation), PARTNER_DROPPED, and those of reading.
     """
-    wide = _wide(limits)
-    verified = _verify_by(current.registry.administrators, envelope, wide)
+    verified = _verify_by(current.registry.administrators, envelope, limits)
     registry = Registry.from_payload(verified.payload, limits)
     if registry.federation != current.registry.federation:
         raise Untrusted(
@@ -264,7 +266,7 @@ def verify_next(current: VerifiedRegistry, envelope: bytes, limits: Limits = LIM
         )
     check_successor(current.link, Link(registry.seq, registry.prev, verified.id), "registry")
     if registry.administrators != current.registry.administrators:
-        _verify_by(registry.administrators, envelope, wide)
+        _verify_by(registry.administrators, envelope, limits)
     dropped = {each.id for each in current.registry.partners} - {each.id for each in registry.partners}
     if dropped:
         raise Untrusted(f"registry: {min(dropped)} was dropped instead of revoked", reason="PARTNER_DROPPED")
@@ -286,17 +288,8 @@ def renewal_due(registry: Registry, now: datetime, limits: Limits = LIMITS) -> b
     return now >= registry.created + timedelta(seconds=limits.registry_renew_after_s)
 
 
-def _verify_by(administrators: Administrators, envelope: bytes, wide: Limits) -> dsse.Verified:
-    return dsse.verify(envelope, dsse.REGISTRY, administrators.keys, administrators.threshold, wide)
-
-
-def _wide(limits: Limits) -> Limits:
-    """`limits` with the registry's own bounds on payload and envelope: it grows with the federation."""
-    return replace(
-        limits,
-        payload_bytes_max=limits.registry_payload_bytes_max,
-        envelope_bytes_max=limits.registry_envelope_bytes_max,
-    )
+def _verify_by(administrators: Administrators, envelope: bytes, limits: Limits) -> dsse.Verified:
+    return dsse.verify(envelope, dsse.REGISTRY, administrators.keys, administrators.threshold, limits)
 
 
 def _expiry(now: datetime, limits: Limits) -> datetime:

@@ -263,3 +263,16 @@ def test_names_and_addresses() -> None:
     assert der_to_pem(CA.der) == CA.pem
     with pytest.raises(Untrusted):
         der_to_pem(b"junk")
+
+
+def test_the_longest_names_fit() -> None:
+    """X.509 allows 64 characters in a common name; ours may be longer, and are cut there alone."""
+    ca = create_ca("a" * 63, NOW)
+    partner, node = PartnerId("la-" + "b" * 60), NodeName("c" * 63)
+    named = spiffe_id("a" * 63, partner, node)
+    pem = issue_node_certificate(ca, make_csr(generate_tls_key()), named, NOW)
+    assert identify_node(pem) == ("a" * 63, partner, node)
+    host = ".".join(["d" * 60] * 4)
+    issue_server_certificate(ca, generate_tls_key().public_key(), f"{host}:1", "a" * 63, NOW)
+    with pytest.raises(InvalidInput, match="host name"):
+        issue_server_certificate(ca, generate_tls_key().public_key(), "ຫຼວງ.example:1", "asean", NOW)

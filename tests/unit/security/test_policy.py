@@ -203,3 +203,12 @@ def test_the_largest_policy_fits_its_bounds() -> None:
     ]
     envelope, disclosures = build(DATASET, 1, None, NOW, rules, None, KEY)
     assert len(envelope) + len(disclosures) + 1024 < Limits().message_bytes_max
+
+
+def test_who_makes_a_bad_policy_is_told_so() -> None:
+    with pytest.raises(InvalidInput):
+        build(DATASET, 2, None, NOW, RULES, None, KEY)
+    with pytest.raises(InvalidInput):
+        build(DATASET, 1, None, NOW, RULES, {"share": 0.5}, KEY)
+    with pytest.raises(InvalidInput):
+        build(DATASET, 1, None, NOW, [replace(RULES[0], uid="a\n")], None, KEY)

@@ -156,3 +156,14 @@ def test_what_would_not_be_accepted_is_not_written() -> None:
     ):
         with pytest.raises(InvalidInput):
             canonical(value)  # type: ignore[arg-type]
+
+
+def test_nesting_is_bounded_exactly() -> None:
+    def nested(depth: int) -> bytes:
+        return b'{"a":' + b"[" * (depth - 1) + b"]" * (depth - 1) + b"}"
+
+    parse_strict(nested(32))
+    for depth in (33, 34, 1000, 100_000):
+        with pytest.raises(Untrusted) as caught:
+            parse_strict(nested(depth))
+        assert caught.value.reason == "MALFORMED"

@@ -16,7 +16,7 @@ import re
 import stat as modes
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
@@ -54,6 +54,8 @@ class Obstacle(NamedTuple):
     below: bool = False
 
 
+UNMOUNTED = "another disk was mounted here when it was published, and is not now"
+
 _PLAIN_PATH = 600
 _PLAIN_DEPTH = 40
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_.,=+()\[\] -]{1,200}", re.ASCII).fullmatch
@@ -68,13 +70,13 @@ def _nothing_published(_path: str) -> bool:
 class ScanRules:
     """How to walk.
 
-    `mounts` are the folders that lay on another file system when they were published (path → its id);
-    `was_published` answers for the parts of a unit that is falling apart.
+    `unmounted` are folders on which another file system was mounted when they were published, and is not
+    now; `was_published` answers for the parts of a unit that is falling apart.
     """
 
     exclude: tuple[str, ...] = ()
     portable: bool = False
-    mounts: Mapping[str, int] = field(default_factory=dict[str, int])
+    unmounted: frozenset[str] = frozenset()
     was_published: Callable[[str], bool] = _nothing_published
     limits: Limits = LIMITS
 
@@ -113,11 +115,14 @@ def _translate(pattern: str) -> str:
 
 def walk(root: Path, rules: ScanRules) -> Iterator[Found | Obstacle]:
     """Everything in `root`, in the order of the inventory. Raises `OSError` when the root itself cannot be listed."""
-    return _Walk(rules, os.stat(root).st_dev).folder(os.fspath(root), "", "")
+    return _Walk(rules).folder(os.fspath(root), "", "")
 
 
-def stat_of(entry_path: str) -> Stat | None:
-    """The present stat of a regular file, as `walk` gives it; None when it is not one (any more)."""
+def stat_of(entry_path: str, *, journals: bool = False) -> Stat | None:
+    """The present stat of a regular file, as `walk` gives it; None when it is not one (any more).
+
+    `journals`: it is an SQLite database although its name does not say so.
+    """
     try:
         info = os.lstat(entry_path)
     except OSError:
@@ -125,9 +130,13 @@ def stat_of(entry_path: str) -> Stat | None:
     if not modes.S_ISREG(info.st_mode):
         return None
     wal = ""
-    if is_sqlite_name(entry_path):
-        wal = "".join(_journal(suffix, entry_path + suffix) for suffix in ("-wal", "-journal"))
+    if journals or is_sqlite_name(entry_path):
+        wal = _journals(entry_path)
     return Stat(info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino, wal)
+
+
+def _journals(path: str) -> str:
+    return "".join(_journal(suffix, path + suffix) for suffix in ("-wal", "-journal"))
 
 
 def _journal(suffix: str, path: str) -> str:
@@ -141,10 +150,10 @@ def _journal(suffix: str, path: str) -> str:
 
 
 class _Walk:
-    def __init__(self, rules: ScanRules, device: int) -> None:
+    def __init__(self, rules: ScanRules) -> None:
         self._rules = rules
         self._excluded = compile_exclude(rules.exclude)
-        self._device = device
+        self._databases: set[str] = set()  # of the folder at hand: files with journals beside them
 
     def folder(self, disk: str, path: str, below_root: str) -> Iterator[Found | Obstacle]:
         """The folder `disk`, whose normalised path is `path` ("" or ending in /) and whose name on disk below
@@ -155,7 +164,12 @@ class _Walk:
         folders: set[str] = set()
         unfit: list[str] = []
         # A short path of plain names has no problem; only others are looked at closely.
-        plain = not self._rules.portable and path != "" and len(path) < _PLAIN_PATH and path.count("/") < _PLAIN_DEPTH
+        plain = (
+            not self._rules.portable
+            and path != ""
+            and len(path) < _PLAIN_PATH
+            and path.count("/") < _PLAIN_DEPTH
+        )
         for name, entry in entries.items():
             if plain and _PLAIN_NAME(name) and entry.is_file(follow_symlinks=False):
                 continue
@@ -235,12 +249,19 @@ class _Walk:
         self, path: str, entries: dict[str, os.DirEntry[str]], folders: set[str], obstacles: list[Obstacle]
     ) -> None:
         files = entries.keys() - folders
+        self._databases = {
+            base for name in files if (base := sidecar_base(name)) in files and base is not None
+        }
         for name in sorted(files):
             base = sidecar_base(name)
-            if base is not None and (is_sqlite_name(base) or (base in files and _has_magic(entries[base].path))):
+            if base is not None and (
+                is_sqlite_name(base) or (base in files and _has_magic(entries[base].path))
+            ):
                 del entries[name]  # its content travels within the SQLite file, by way of a snapshot
                 if base not in files:
-                    obstacles.append(Obstacle(path + name, f"belongs to the SQLite file {base!r}, which is missing"))
+                    obstacles.append(
+                        Obstacle(path + name, f"belongs to the SQLite file {base!r}, which is missing")
+                    )
         for part, reason in incomplete(files, lambda name: self._rules.was_published(path + name)):
             entries.pop(part, None)
             obstacles.append(Obstacle(path + part, reason))
@@ -261,17 +282,11 @@ class _Walk:
                 obstacles.append(Obstacle(path + name, reason, below=name in folders))
 
     def _descend(self, entry: os.DirEntry[str], path: str, below_root: str) -> Iterator[Found | Obstacle]:
-        if path in self._rules.mounts:
-            try:
-                mounted = entry.stat(follow_symlinks=False).st_dev != self._device
-            except OSError:
-                mounted = False
-            if not mounted:
-                yield Obstacle(path, "another disk was mounted here when it was published, and is not now", below=True)
-                return
-        inner = self.folder(entry.path, path + "/", f"{below_root}{entry.name}/")
+        if path in self._rules.unmounted:
+            yield Obstacle(path, UNMOUNTED, below=True)
+            return
         try:
-            yield from inner
+            yield from self.folder(entry.path, path + "/", f"{below_root}{entry.name}/")
         except OSError as error:
             if error.filename != entry.path:
                 raise
@@ -289,9 +304,9 @@ class _Walk:
             yield Obstacle(path, f"cannot be examined: {error.strerror}")
             return
         wal = ""
-        if is_sqlite_name(entry.name):
-            wal = "".join(_journal(suffix, entry.path + suffix) for suffix in ("-wal", "-journal"))
         name = path.rpartition("/")[2]
+        if is_sqlite_name(name) or name in self._databases:
+            wal = _journals(entry.path)
         disk_name = None if below_root + entry.name == path else below_root + entry.name
         yield Found(
             path,
@@ -314,4 +329,14 @@ def readable(path: str) -> str:
     return printable(path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"))
 
 
-__all__ = ["SQLITE_SIDECARS", "Found", "Obstacle", "ScanRules", "Stat", "compile_exclude", "readable", "stat_of", "walk"]
+__all__ = [
+    "SQLITE_SIDECARS",
+    "Found",
+    "Obstacle",
+    "ScanRules",
+    "Stat",
+    "compile_exclude",
+    "readable",
+    "stat_of",
+    "walk",
+]

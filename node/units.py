@@ -21,7 +21,17 @@ RASTER_MAINS = (".tif", ".tiff", ".img", ".jp2", ".png", ".jpg", ".asc", ".grd",
 _STEM_SIDECARS = (".tfw", ".jgw", ".pgw", ".j2w", ".wld", ".tab", ".ovr", ".rrd", ".hdr", ".prj", ".blw")
 _NAME_SIDECARS = (".aux.xml", ".ovr", ".msk", ".aux")
 
-SQLITE_SUFFIXES = (".gpkg", ".mbtiles", ".sqlite", ".sqlite3", ".db", ".db3", ".gpkx", ".geodatabase", ".spatialite")
+SQLITE_SUFFIXES = (
+    ".gpkg",
+    ".mbtiles",
+    ".sqlite",
+    ".sqlite3",
+    ".db",
+    ".db3",
+    ".gpkx",
+    ".geodatabase",
+    ".spatialite",
+)
 SQLITE_SIDECARS = ("-wal", "-shm", "-journal")
 
 
@@ -87,7 +97,9 @@ def _never(_name: str) -> bool:
     return False
 
 
-def incomplete(names: Collection[str], was_published: Callable[[str], bool] = _never) -> Iterator[tuple[str, str]]:
+def incomplete(
+    names: Collection[str], was_published: Callable[[str], bool] = _never
+) -> Iterator[tuple[str, str]]:
     """Every part of a shapefile in one folder that lacks a required part, also the missing ones, with the reason.
 
     A lone `.dbf` is a table of its own, unless it was published as part of a shapefile.
@@ -104,7 +116,9 @@ def incomplete(names: Collection[str], was_published: Callable[[str], bool] = _n
         if present == [".dbf"] and not (was_published(stem + ".shp") or was_published(stem + ".SHP")):
             continue
         upper = parts[present[0]].endswith(present[0].upper())
-        missing = [stem + (each.upper() if upper else each) for each in SHAPEFILE_REQUIRED if each not in parts]
+        missing = [
+            stem + (each.upper() if upper else each) for each in SHAPEFILE_REQUIRED if each not in parts
+        ]
         reason = f"the shapefile {stem!r} is incomplete: {' and '.join(missing)} missing"
         for name in (*parts.values(), *missing):
             yield name, reason

@@ -1,0 +1,265 @@
+"""The folder's part of a pass: observe, settle, guard, read and upload, sign and commit.
+
+Rules: bytes go to the hub while they are read, each read once; a list is signed only when every byte that it names is durable
+there (or it is withheld whole); without a difference nothing is signed.
+
+    outcome = FolderPass(tools, folder, now).run()
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from core.clock import format_instant
+from core.logs import get_logger
+from node.folder import FolderIdentity
+from node.publish import guard, versions
+from node.publish.describe import describe, described
+from node.publish.guard import Waiting
+from node.publish.observe import observe
+from node.publish.outcome import PublishOutcome, PublishState
+from node.publish.prepare import Preparer
+from node.publish.records import Head, ListChange, Listed
+from node.publish.resting import await_rest
+from node.publish.scratch import ABSENT, KNOWN, NEW, READY, Scratch
+from node.publish.tools import Tools
+from node.publish.versions import Summary
+from security.rules import next_change
+from sync.ports import ChunkId
+from sync.upload import BlobUploader
+
+_log = get_logger("node.publish")
+_ISSUES_SHOWN = 5
+_ISSUES_KEPT = 1_000
+
+
+@dataclass(slots=True)
+class _Built:
+    """A list that is ready to be signed. `root` None: withheld."""
+
+    summary: Summary
+    root: bytes | None
+    sent_bytes: int = 0
+
+
+@dataclass(slots=True)
+class FolderPass:
+    """One pass. `now` is the instant by which the rules are judged."""
+
+    tools: Tools
+    folder: FolderIdentity
+    now: datetime
+    _scratch: Scratch = field(default_factory=Scratch)
+    _unsettled: bool = False
+    _notes: list[str] = field(default_factory=list[str])
+
+    def run(self) -> PublishOutcome:
+        """See the module. Raises `SynclineError`."""
+        tools = self.tools
+        try:
+            head = tools.records.head() or Head()
+            before = FolderIdentity.from_text(head.folder)
+            observe(tools.section, tools.records, self._scratch, self.folder, before, tools.limits)
+            if self._scratch.count(NEW, KNOWN, ABSENT).files:
+                self._unsettled = await_rest(self._scratch, tools.section, tools.clock)
+            removals = self._scratch.count(ABSENT)
+            waiting = guard.check(head, removals, self.folder, tools.section.remove_guard)
+            if waiting and not waiting.covered_by(tools.records.approval()):
+                return self._wait(waiting, head)
+            outcome = self._publish(head)
+            self._remember_folder(before)
+            return outcome
+        finally:
+            self._scratch.close()
+
+    # -- reading, uploading ---------------------------------------------------------------------
+
+    def _publish(self, head: Head) -> PublishOutcome:
+        tools, scratch = self.tools, self._scratch
+        uploads = tools.may_upload(self.now)
+        to_read = scratch.count(NEW)
+        if to_read.files:
+            tools.progress.begin(f"publish {tools.dataset}", to_read.bytes)
+        try:
+            with ExitStack() as stack:
+                preparer = stack.enter_context(tools.preparer(scratch))
+                uploader = stack.enter_context(tools.uploader()) if uploads else None
+                preparer.read_all(
+                    uploader.add if uploader else _discard, _ignore if uploader else tools.progress.advance
+                )
+                wanted = self._wanted(head, uploads)
+                if wanted is not None:
+                    return wanted
+                built = self._build(head, preparer, uploader)
+        finally:
+            if to_read.files:
+                tools.progress.end()
+        return self._commit(head, built)
+
+    def _wanted(self, head: Head, uploads: bool) -> PublishOutcome | None:  # noqa: FBT001
+        """None when something is to be signed or brought to the hub; else how the pass ends."""
+        changed = self._scratch.count(READY, KNOWN, ABSENT).files
+        added = self._scratch.count(READY, KNOWN, published=False).files
+        if head.manifest_seq == 0 and not changed:
+            state = PublishState.NEW if self._unsettled else PublishState.EMPTY
+            return self._finish(state, head)
+        if changed and head.files + added == self._scratch.count(ABSENT).files:
+            self._notes.append(
+                "every file is gone, and a version cannot be empty: the last one stands;"
+                " remove its shares to withdraw it"
+            )
+            return self._finish(PublishState.HELD, head)
+        same = not changed and described(self.tools.section) == head.described
+        if same and (head.has_content or not uploads):
+            return self._finish(PublishState.UP_TO_DATE if head.has_content else PublishState.WITHHELD, head)
+        return None
+
+    def _build(self, head: Head, preparer: Preparer, uploader: BlobUploader | None) -> _Built:
+        tools = self.tools
+        complete = uploader is not None
+        if uploader is not None:
+            lost = tools.offerer(preparer).offer(self._unread(head), uploader.add)
+            for path in lost:
+                self._scratch.hold(path, "changed while it was read")
+            self._scratch.hold_broken_units()
+            if lost and not head.has_content and head.manifest_seq:
+                published = [path for path in lost if tools.records.was_published(path)]
+                if published:
+                    complete = False
+                    self._notes.append(
+                        f"the bytes of {published[0]!r} as signed are neither in the folder nor at the hub:"
+                        " the version is signed, its bytes follow when the file can be read"
+                    )
+        with tools.streams() as streams:
+            listed = versions.next_list(tools.records.published(), versions.changes(self._scratch))
+            summary = streams.write(listed, tools.records)
+            if uploader is None:
+                return _Built(summary, None)
+            root = streams.send(uploader.add).to_bytes(tools.limits)
+            stats = uploader.finish()
+        return _Built(summary, root if complete else None, stats.sent_bytes)
+
+    def _unread(self, head: Head) -> Iterator[Listed]:
+        """Content that this pass did not read and that the hub may lack."""
+        if head.has_content:
+            for item in self._scratch.items(KNOWN):
+                if item.sha256 is not None:
+                    yield Listed(item.path, item.sha256, item.bytes)
+            return
+        changes = (
+            ListChange(item.path, item.sha256 if item.state == KNOWN else None, item.bytes)
+            for item in self._scratch.items(READY, KNOWN, ABSENT)
+        )
+        yield from versions.next_list(self.tools.records.published(), changes)
+
+    # -- signing ---------------------------------------------------------------------------------
+
+    def _commit(self, head: Head, built: _Built) -> PublishOutcome:
+        tools = self.tools
+        changed = self._scratch.count(READY, KNOWN, ABSENT).files
+        digest = described(tools.section)
+        if not changed and digest == head.described and head.manifest_seq:
+            if built.root is None:
+                return self._finish(PublishState.WITHHELD, head)
+            tools.statements.content(head, built.root)
+        else:
+            manifest = describe(
+                tools.section, tools.partner, head, built.summary, tools.trust.current(), tools.clock.now()
+            )
+            facts = {
+                "files": built.summary.files,
+                "bytes": built.summary.bytes,
+                "described": digest,
+                "folder": self.folder.to_text(),
+            }
+            tools.statements.version(
+                manifest, built.root, facts, versions.changes(self._scratch), self._reoffer
+            )
+        head = tools.records.head() or Head()
+        state = PublishState.PUBLISHED if head.has_content else PublishState.WITHHELD
+        return self._finish(state, head, sent_bytes=built.sent_bytes, changed=True)
+
+    def _reoffer(self) -> bool:
+        def listed() -> Iterator[Listed]:
+            return versions.next_list(self.tools.records.published(), self.tools.records.journal_changes())
+
+        return self.tools.reoffer(listed(), listed())
+
+    # -- ends ------------------------------------------------------------------------------------
+
+    def _finish(
+        self, state: PublishState, head: Head, *, sent_bytes: int = 0, changed: bool = False
+    ) -> PublishOutcome:
+        tools, scratch = self.tools, self._scratch
+        held, skipped = scratch.issue_count("held"), scratch.issue_count("skipped")
+        issues = scratch.issues(_ISSUES_KEPT)
+        attention = [
+            *self._notes,
+            *(f"{each.kind}: {each.path}: {each.reason}" for each in issues[:_ISSUES_SHOWN]),
+        ]
+        if held + skipped > _ISSUES_SHOWN:
+            attention.append(
+                f"… {held} held and {skipped} skipped in all: see syncline-node plan {tools.dataset}"
+            )
+        for line in attention:
+            _log.warning(line, dataset=tools.dataset)
+        tools.records.note(
+            state,
+            detail=self._notes[0] if self._notes else "",
+            success=format_instant(tools.clock.now()),
+            issues=issues,
+            held=held,
+            skipped=skipped,
+        )
+        return PublishOutcome(
+            tools.dataset,
+            state,
+            head.manifest_seq or None,
+            head.manifest_id,
+            head.files,
+            head.bytes,
+            sent_bytes,
+            held,
+            skipped,
+            tuple(attention),
+            next_change(tools.rules, self.now),
+            changed,
+            self._unsettled,
+        )
+
+    def _wait(self, waiting: Waiting, head: Head) -> PublishOutcome:
+        tools, scratch = self.tools, self._scratch
+        tools.records.note(PublishState.WAITING, detail=waiting.lines[0], waiting=waiting.facts())
+        remedy = f"look at syncline-node plan {tools.dataset}, then: syncline-node approve {tools.dataset}"
+        for line in waiting.lines:
+            _log.warning(line, dataset=tools.dataset, remedy=remedy)
+        return PublishOutcome(
+            tools.dataset,
+            PublishState.WAITING,
+            head.manifest_seq or None,
+            head.manifest_id,
+            head.files,
+            head.bytes,
+            held=scratch.issue_count("held"),
+            skipped=scratch.issue_count("skipped"),
+            attention=waiting.lines,
+            again_at=next_change(tools.rules, self.now),
+            unsettled=self._unsettled,
+        )
+
+    def _remember_folder(self, before: FolderIdentity | None) -> None:
+        """An approved folder, or one with more mounts than before; a version has remembered it already."""
+        records = self.tools.records
+        head = records.head()
+        gone = before is not None and self.folder.unmounted(before)
+        if head is not None and head.manifest_seq and head.folder != self.folder.to_text() and not gone:
+            records.set_folder(self.folder.to_text())
+
+
+def _discard(_id: ChunkId, _data: memoryview) -> None:
+    """The sink of bytes that must not leave."""
+
+
+def _ignore(_bytes_count: int) -> None:
+    """The uploader tells the progress itself."""

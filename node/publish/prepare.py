@@ -1,0 +1,180 @@
+"""Read what changed, once: chunks go to a sink, digests and chunk tables to the state.
+
+Rules: a file is opened without following links, and must have the stat it was seen with before it is read and after;
+else it keeps its last published state. Databases are read through a snapshot. What has been hashed is remembered in
+batches, so that an interrupted pass does not read it again. One file's failure never stops the others.
+
+    with Preparer(section, records, scratch, work_dir, clock) as preparer:
+        preparer.read_all(sink)                       # NEW → READY, SAME or HELD
+        preparer.reread(path, disk, sha256, sink)     # the same content again, for a hub that lacks it
+"""
+
+import os
+import stat as modes
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import BinaryIO, Self, cast
+
+from core.clock import Clock
+from core.limits import LIMITS, Limits
+from node.publish.records import SEGMENT_BYTES, PublishRecords, Seen
+from node.publish.scratch import NEW, READY, SAME, Scratch, WorkItem
+from node.scan import Stat, stat_of
+from node.settle import is_racy
+from node.snapshot import NotNow, is_sqlite, snapshot, stat_of_database
+from sync.chunking import FileDigest, FileHasher, Sink
+from sync.ports import ChunkId
+from sync.recipe import ChunkRef, write_table
+
+_BATCH_FILES = 2_000
+_BATCH_BYTES = 16 * 1024 * 1024
+
+
+class Changed(Exception):
+    """The file is not the one that was seen."""
+
+
+class Preparer:
+    """Reads one dataset's files. One thread."""
+
+    def __init__(
+        self,
+        root: Path,
+        records: PublishRecords,
+        scratch: Scratch,
+        work_dir: Path,
+        clock: Clock,
+        limits: Limits = LIMITS,
+    ) -> None:
+        self._root = root
+        self._records = records
+        self._scratch = scratch
+        self._work_dir = work_dir
+        self._clock = clock
+        self._hasher = FileHasher(limits)
+        self._seen: list[tuple[str, Seen]] = []
+        self._segments: list[tuple[bytes, int, bytes]] = []
+        self._kept_bytes = 0
+
+    def read_all(self, sink: Sink, on_file: Callable[[int], None]) -> None:
+        """Read every NEW file; `on_file` hears the size of each when it is done with."""
+        for item in self._scratch.items(NEW):
+            try:
+                self._read(item, sink)
+            except Changed:
+                self._scratch.hold(item.path, "changed while it was read")
+            except NotNow as error:
+                self._scratch.hold(item.path, error.message)
+            except OSError as error:
+                self._scratch.hold(item.path, f"cannot be read: {error.strerror or error}")
+            on_file(item.stat.size)
+        self.flush()
+        self._check_units()
+
+    def reread(self, item: WorkItem, sink: Sink) -> bool:
+        """Read known content again and give its chunks to `sink`; False when the file does not hold it any more."""
+        assert item.sha256 is not None
+        try:
+            digest = self._digest(item, sink, None)
+        except (Changed, NotNow, OSError):
+            return False
+        return bytes.fromhex(digest.sha256) == item.sha256
+
+    def flush(self) -> None:
+        """Write what was hashed to the state, durably."""
+        if self._seen:
+            self._records.store_hashed(self._seen, self._segments)
+        self._seen, self._segments, self._kept_bytes = [], [], 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._hasher.close()
+
+    def _read(self, item: WorkItem, sink: Sink) -> None:
+        begun_ns = int(self._clock.now().timestamp() * 1e9)
+        with closing(_Table()) as table:
+            digest = self._digest(item, sink, table)
+            sha256 = bytes.fromhex(digest.sha256)
+            segments = ((sha256, number, segment) for number, segment in enumerate(table.segments()))
+            if table.bytes > SEGMENT_BYTES:
+                self._records.store_hashed([], segments)
+            else:
+                self._segments.extend(segments)
+                self._kept_bytes += table.bytes
+        self._seen.append((item.path, Seen(item.stat, is_racy(item.stat, begun_ns), sha256, digest.bytes)))
+        self._scratch.settle(item.path, SAME if sha256 == item.was else READY, sha256, digest.bytes)
+        if len(self._seen) >= _BATCH_FILES or self._kept_bytes >= _BATCH_BYTES:
+            self.flush()
+
+    def _digest(self, item: WorkItem, sink: Sink, table: "_Table | None") -> FileDigest:
+        path = self._root / (item.disk or item.path)
+
+        def both(id_: ChunkId, data: memoryview) -> None:
+            if table is not None:
+                table.add(id_, len(data))
+            sink(id_, data)
+
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        with cast("BinaryIO", open(descriptor, "rb", buffering=0)) as file:
+            info = os.fstat(descriptor)
+            if not modes.S_ISREG(info.st_mode) or not _agrees(info, item.stat):
+                raise Changed
+            if is_sqlite(os.pread(descriptor, 16, 0)):
+                return self._digest_database(path, item, both)
+            digest = self._hasher.digest(file, both)
+            if not _agrees(os.fstat(descriptor), item.stat) or digest.bytes != item.stat.size:
+                raise Changed
+        if stat_of(os.fspath(path), journals=bool(item.stat.wal)) != item.stat:
+            raise Changed
+        return digest
+
+    def _digest_database(self, path: Path, item: WorkItem, sink: Sink) -> FileDigest:
+        with snapshot(path, self._work_dir) as (file, stat):
+            if stat._replace(wal="") != item.stat._replace(wal=""):
+                raise Changed
+            digest = self._hasher.digest(file, sink)
+        if stat_of_database(path) != stat:
+            raise Changed
+        return digest
+
+    def _check_units(self) -> None:
+        """The parts of a unit must all still be what was read, now that the last of them was."""
+        for item in self._scratch.items(READY):
+            path = os.fspath(self._root / (item.disk or item.path))
+            if item.unit and stat_of(path, journals=bool(item.stat.wal)) != item.stat:
+                self._scratch.hold(item.path, "changed while it was read")
+        self._scratch.hold_broken_units()
+
+
+def _agrees(info: os.stat_result, stat: Stat) -> bool:
+    return (info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino) == stat[:4]
+
+
+class _Table:
+    """A chunk table that is being written; a large file's goes to the disk."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.SpooledTemporaryFile(SEGMENT_BYTES)  # noqa: SIM115 -- closed by `close`
+        self.bytes = 0
+
+    def add(self, id_: ChunkId, length: int) -> None:
+        write_table(ChunkRef(id_, length), self)
+
+    def write(self, data: bytes, /) -> int:
+        self.bytes += len(data)
+        return self._file.write(data)
+
+    def segments(self) -> Iterator[bytes]:
+        self._file.seek(0)
+        while segment := self._file.read(SEGMENT_BYTES):
+            yield segment
+
+    def close(self) -> None:
+        self._file.close()
+
+
+__all__ = ["Changed", "Preparer"]

@@ -92,6 +92,9 @@ class Chunker:
 
     def cut(self, buffer: bytes | bytearray | memoryview) -> Iterator[memoryview]:
         """The chunks of a buffer that is the whole of something; none of an empty one."""
+        if 0 < len(buffer) <= self.limits.chunk_bytes_avg:
+            yield memoryview(buffer)
+            return
         for piece in self._cdc.cut_buf(buffer):
             yield piece.data
 
@@ -110,6 +113,7 @@ class Chunker:
         """
         buffers = (self._buffer(read_bytes), self._buffer(read_bytes))
         turn = 0
+        begun = True  # nothing has been cut yet
         tail = 0  # bytes at the start of the buffer that are left of the last one
         while True:
             buffer = buffers[turn]
@@ -118,6 +122,10 @@ class Chunker:
                 on_read(buffer[tail : tail + got])
             filled = tail + got
             last = got < read_bytes
+            if last and begun and 0 < filled <= self.limits.chunk_bytes_avg:
+                yield buffer[:filled]
+                return
+            begun = False
             tail = filled
             for piece in self._cdc.cut_buf(buffer[:filled]):
                 if piece.length == tail and not last:
@@ -177,7 +185,7 @@ class FileHasher:
     def _digest_small(self, data: memoryview, sink: Sink) -> FileDigest:
         sha256 = hashlib.sha256(data).hexdigest()
         length = len(data)
-        if length <= self._limits.chunk_bytes_min:
+        if length <= self._limits.chunk_bytes_avg:
             if length:
                 sink(blake3(data).digest(), data)
             return FileDigest(sha256, length, 1 if length else 0)

@@ -120,6 +120,15 @@ class Transfer:
         return self._unsettled == 0
 
     @property
+    def question_due(self) -> bool:
+        """`next_question` has one."""
+        if not self._waiting:
+            return False
+        if self._flushing or self._waiting[0].sent or self._waiting_bytes >= _QUESTION_BYTES:
+            return True
+        return len(self._waiting) >= self._limits.find_missing_count_max
+
+    @property
     def window_full(self) -> bool:
         """No frame may be sent before one is acknowledged."""
         return len(self._in_flight) >= self._limits.frames_in_flight_max
@@ -151,12 +160,9 @@ class Transfer:
 
     def next_question(self) -> Question | None:
         """What to ask the hub now; None while too little waits."""
+        if not self.question_due:
+            return None
         count_max = self._limits.find_missing_count_max
-        if not self._waiting:
-            return None
-        enough = self._waiting_bytes >= _QUESTION_BYTES or len(self._waiting) >= count_max
-        if not (enough or self._flushing or self._waiting[0].sent):
-            return None
         chunks: list[Offered] = []
         size = 0
         while self._waiting and len(chunks) < count_max and size < _QUESTION_BYTES:

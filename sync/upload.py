@@ -103,8 +103,8 @@ class BlobUploader:
             while self._error is None and self._transfer.held_bytes > _HELD_BYTES_MAX:
                 self._changed.wait()
             self._raise()
-            if self._transfer.offer(id, data):
-                self._changed.notify_all()
+            if self._transfer.offer(id, data) and self._transfer.question_due:
+                self._changed.notify_all()  # not for each chunk: waking threads costs more than hashing
         self._report()
 
     def finish(self) -> UploadStats:

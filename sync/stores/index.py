@@ -25,6 +25,7 @@ CREATE TABLE chunk (
 ) WITHOUT ROWID;
 CREATE TABLE pack (number INTEGER PRIMARY KEY, indexed_bytes INTEGER NOT NULL);
 """
+_LOCATION = "id, pack, offset, stored, raw, codec"
 _IDS_AT_A_TIME = 256  # one prepared statement is asked for this many ids at once
 _ROWS_AT_A_TIME = 1000
 
@@ -58,10 +59,8 @@ class Index:
         with self._connection() as connection:
             for at in range(0, len(wanted), _IDS_AT_A_TIME):
                 part = wanted[at : at + _IDS_AT_A_TIME]
-                rows = connection.execute(
-                    f"SELECT id, pack, offset, stored, raw, codec FROM chunk WHERE id IN ({_marks(len(part))})",  # noqa: S608
-                    part,
-                )
+                where_id = f"WHERE id IN ({_marks(len(part))})"
+                rows = connection.execute(f"SELECT {_LOCATION} FROM chunk {where_id}", part)  # noqa: S608
                 for id_, *where in rows:
                     found[id_] = Location(*where)
         return found
@@ -99,9 +98,7 @@ class Index:
     def by_place(self) -> Iterator[tuple[ChunkId, Location]]:
         """Everything, in the order in which it lies in the packs."""
         with self._connection() as connection:
-            rows = connection.execute(
-                "SELECT id, pack, offset, stored, raw, codec FROM chunk ORDER BY pack, offset"
-            )
+            rows = connection.execute(f"SELECT {_LOCATION} FROM chunk ORDER BY pack, offset")  # noqa: S608
             while part := rows.fetchmany(_ROWS_AT_A_TIME):
                 for id_, *where in part:
                     yield id_, Location(*where)

@@ -121,8 +121,8 @@ class PackStore:
             try:
                 extents = self._flush({where.pack for where in rows.values()}, number, end)
             except OSError as error:
-                # What the kernel kept of these packs is unknown, and others' puts are among the rows: nobody may
-                # be told that they are durable, so nothing goes on before the store is opened again.
+                # What the kernel kept of these packs is unknown, and others' puts are among the rows: nobody
+                # may be told that they are durable, so nothing goes on before the store is opened again.
                 self._failed = disk_failed(str(self.directory), error)
                 raise self._failed from error
             try:

@@ -180,7 +180,7 @@ class EnrolmentService:
                 if row.join_sha256 != verified.id:
                     raise Denied(
                         "this token was used already, with other keys",
-                        remedy="tell the hub's operator, who can reject that request and send a new join file",
+                        remedy="tell the hub's operator, who rejects that request and sends a new join file",
                         reason="TOKEN_USED",
                     )
                 return _state(row.state)

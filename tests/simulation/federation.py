@@ -8,8 +8,14 @@ No network and no real clock; the keys, statements, transactions and packs are r
     publish(federation, "la-dgm", "geology-1m", {"a.txt": b"…"}, read=["th-dmr"])
 """
 
+import atexit
+import json
+import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -22,6 +28,7 @@ from hub.services.hub import Hub
 from security import policy as policies
 from security.certificates import certificate_sha256, generate_tls_key, make_csr
 from security.digests import sha256_hex
+from security.envelope import parse
 from security.join import JoinStatement, build_join
 from security.keys import SigningKey, WitnessKey
 from security.registry import VerifiedRegistry
@@ -108,26 +115,47 @@ def make_federation(
     directory: Path,
     partners: Sequence[str] = ("la-dgm", "th-dmr", "vn-dgm"),
     *,
-    clock: ManualClock | None = None,
+    clock: Any = None,
     limits: Limits = LIMITS,
     **options: Any,
 ) -> TestFederation:
-    """Found a federation in `directory` and enrol one node `main` of each partner."""
-    clock = clock or ManualClock()
+    """A federation in `directory` with one node `main` of each partner.
+
+    The same federation is founded once a process and copied: keys are equal between tests, state is not.
+    """
+    template = _template(tuple(partners), limits)
+    shutil.copytree(template.layout.directory, directory / "hub")
+    clock = clock or ManualClock(template.now)
+    host = HubHost(Layout(directory / "hub"), clock=clock, limits=limits, **options)
+    return TestFederation(host, clock, template.administrator, limits, dict(template.members))
+
+
+@dataclass(frozen=True)
+class _Template:
+    layout: Layout
+    administrator: SigningKey
+    members: dict[str, Member]
+    now: datetime
+
+
+@lru_cache
+def _template(partners: tuple[str, ...], limits: Limits) -> _Template:
+    directory = Path(tempfile.mkdtemp(prefix="syncline-test-"))
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    clock = ManualClock()
     administrator = SigningKey.generate()
     layout = Layout(directory / "hub")
     federation = Federation(FEDERATION, ADDRESS, ENROL_ADDRESS)
     Hub.found(layout, federation, administrators=[administrator], clock=clock, limits=limits)
-    host = HubHost(layout, clock=clock, limits=limits, **options)
+    host = HubHost(layout, clock=clock, limits=limits)
     made = TestFederation(host, clock, administrator, limits)
     for partner in partners:
         made.enrol(partner)
-    return made
+    made.close()
+    return _Template(layout, administrator, made.members, clock.now())
 
 
 def read_join_file(data: bytes) -> dict[str, Any]:
-    import json
-
     return json.loads(data)
 
 
@@ -152,8 +180,6 @@ def join_statement(
 
 
 def sha256_of_payload(envelope: bytes) -> str:
-    from security.envelope import parse
-
     return parse(envelope).id
 
 

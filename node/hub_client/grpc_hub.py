@@ -20,7 +20,7 @@ from syncline.v1 import (
 )
 
 from core.clock import Clock, SystemClock
-from core.errors import Conflict, SynclineError, Untrusted
+from core.errors import Conflict, SynclineError, Unavailable, Untrusted
 from core.limits import LIMITS, Limits
 from core.names import DatasetId, PartnerId
 from node.hub_client.channel import check_hub, secure_channel
@@ -73,6 +73,7 @@ class GrpcHub:
         clock = clock or SystemClock()
         self._address = address
         self._roots_pem = roots_pem
+        self._tls = tls
         self._federation = identify_node(tls.certificate_pem)[0]
         self._limits = limits
         self._download = TokenBucket(download_rate, clock)
@@ -209,7 +210,7 @@ class GrpcHub:
                 yield frame
 
         with self._explained():
-            call: Any = self._update(sent())
+            call: Any = _started(self._update, sent())
             with ProgressGuard(call, self._limits.progress_timeout_s) as guard:
                 guards.append(guard)
                 yield from self._guarded(call, guard, messages.durable_from_message)
@@ -222,7 +223,7 @@ class GrpcHub:
         self._check_hub()
         request = messages.ReadRequest(dataset, manifest_id, stream, tuple(ranges))
         with self._explained():
-            call: Any = self._read(messages.read_to_message(request))
+            call: Any = _started(self._read, messages.read_to_message(request))
             with ProgressGuard(call, self._limits.progress_timeout_s) as guard:
                 for frame in self._guarded(call, guard, _same):
                     self._download.wait(len(frame))
@@ -234,7 +235,7 @@ class GrpcHub:
     def watch_changes(self) -> Generator[Iterator[None]]:
         self._check_hub()
         with self._explained():
-            call: Any = self._changes.WatchChanges(changes_pb2.WatchChangesRequest())
+            call: Any = _started(self._changes.WatchChanges, changes_pb2.WatchChangesRequest())
             try:
                 yield (None for _ in translated_stream(call))
             finally:
@@ -245,7 +246,7 @@ class GrpcHub:
     def _call(self, method: Any, message: Any) -> Any:
         self._check_hub()
         with self._explained(), translated():
-            return method(message, timeout=self._limits.call_timeout_s)
+            return _started(method, message, timeout=self._limits.call_timeout_s)
 
     def _guarded(self, call: Any, guard: ProgressGuard, convert: Any) -> Iterator[Any]:
         try:
@@ -262,7 +263,9 @@ class GrpcHub:
             return
         with self._checking:
             if not self._checked:
-                check_hub(self._address, self._roots_pem, self._federation, self._limits.call_timeout_s)
+                check_hub(
+                    self._address, self._roots_pem, self._federation, self._limits.call_timeout_s, self._tls
+                )
                 self._checked = True
 
     @contextmanager
@@ -271,9 +274,21 @@ class GrpcHub:
         try:
             yield
         except SynclineError as error:
-            if error.exit_status == 6 or isinstance(error, Untrusted):
+            if isinstance(error, Unavailable | Untrusted):
                 self._checked = False
             raise
+
+
+def _started(method: Any, argument: Any, **options: Any) -> Any:
+    """Begin a call; a channel that another thread has closed in the meantime is `Unavailable`."""
+    try:
+        return method(argument, **options)
+    except ValueError as error:
+        if "closed" not in str(error).lower():
+            raise
+        raise Unavailable(
+            "the connection to the hub was closed", remedy="it is tried again by itself", reason="CANCELLED"
+        ) from error
 
 
 def _advance(seq: int, following: int | None) -> int | None:

@@ -51,7 +51,7 @@ class Joining:
 
     def invite(self, **options: Any) -> Path:
         with self.running.beside() as hub:
-            data = hub.enrolment.invite(PARTNER, {"en": "DGM"}, NODE, **options)
+            data = hub.enrolment.invite(self.partner, {"en": "DGM"}, NODE, **options)
         path = self.folder / "la-dgm.join"
         path.write_bytes(data)
         return path

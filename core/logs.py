@@ -63,4 +63,5 @@ def configure(*, json: bool = False, level: str = "info", stream: TextIO | None 
 
 def get_logger(name: str) -> Any:
     """A logger whose lines carry `logger=name`."""
-    return structlog.get_logger().bind(logger=name)
+    # Initial values, not `bind`: a lazy proxy sees a `configure` that comes after the import.
+    return structlog.get_logger(logger=name)

@@ -162,9 +162,12 @@ def _canonical_host(host: str) -> str:
 
 
 def load_settings(path: Path) -> HubSettings:
-    """Read `path`. A relative `directory` counts from the file's folder. Raises `InvalidInput`."""
+    """Read `path`; a relative `directory` counts from the folder of the file itself, links resolved.
+
+    Raises `InvalidInput`.
+    """
     settings = toml.load(path, HubSettings)
-    directory = (path.absolute().parent / settings.hub.directory).resolve()
+    directory = (path.resolve().parent / settings.hub.directory).resolve()
     if not directory.is_dir():
         raise InvalidInput(
             f"{path}: hub.directory {directory} does not exist",

@@ -1,0 +1,31 @@
+"""The operator's guide names commands and options that exist."""
+
+import re
+from pathlib import Path
+
+import typer
+
+from hub.cli import app
+
+_GUIDE = Path(__file__).parents[3] / "docs" / "operations" / "hub.md"
+
+
+def test_every_command_of_the_guide_exists_with_its_options() -> None:
+    root = typer.main.get_command(app)
+    shown = re.findall(r"syncline-hub((?: --config \S+)?(?: [a-z]+)+[^\n#`]*)", _GUIDE.read_text())
+    used = set()
+    for text in shown:
+        words = text.split()
+        command = root
+        for word in words:
+            inner = getattr(command, "commands", {}).get(word)
+            if inner is not None:
+                command = inner
+        if command is root:
+            continue
+        used.add(command.name)
+        options = {option for parameter in command.params for option in parameter.opts}
+        for option in re.findall(r"--[a-z-]+", text):
+            assert option in options | {"--config"}, (text, option)
+    everything = set(root.commands) - {"registry", "run"} | set(root.commands["registry"].commands)
+    assert used >= everything

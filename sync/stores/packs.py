@@ -32,7 +32,7 @@ from sync.stores.appender import Appender
 from sync.stores.errors import corrupt_record, disk_failed, missing_chunk
 from sync.stores.index import Index
 from sync.stores.packfiles import PackFiles, read_at
-from sync.stores.records import HEADER_BYTES, Location, check_record, pack_name, scan
+from sync.stores.records import HEADER_BYTES, PACK_MAGIC, Location, check_record, pack_name, scan
 
 INDEX_NAME = "index.sqlite"
 
@@ -244,12 +244,13 @@ class PackStore:
         newest = max([*numbers, *extents], default=0)
         whole = False
         for number in numbers:
-            whole = self._recover_pack(number, extents.get(number, 0))
+            # Where no index says what was once acknowledged, nothing is cut: what cannot be read may be it.
+            whole = self._recover_pack(number, extents.get(number, 0), cut=bool(extents))
         appender.start_after(newest)
         if whole and numbers[-1] == newest:
             appender.resume(newest)
 
-    def _recover_pack(self, number: int, indexed: int) -> bool:
+    def _recover_pack(self, number: int, indexed: int, *, cut: bool) -> bool:
         """Whether the pack may be appended to."""
         path = self._files.path(number)
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
@@ -266,17 +267,17 @@ class PackStore:
                 if len(rows) >= _RECOVER_ROWS:
                     self._index_recovered(descriptor, number, rows, end)
                     rows = {}
-            if end == 0:  # not one whole record, so nothing that was ever acknowledged
+            if end == 0 and (cut or size <= len(PACK_MAGIC)):  # nothing that was ever acknowledged
                 path.unlink()
                 durable.fsync_dir(path.parent)
                 return False
-            if end < size:
+            if end < size and cut:
                 os.ftruncate(descriptor, end)
             if rows or end < size:
-                self._index_recovered(descriptor, number, rows, end)
+                self._index_recovered(descriptor, number, rows, end if cut else size)
         finally:
             os.close(descriptor)
-        return True
+        return cut or end == size
 
     def _index_recovered(self, descriptor: int, number: int, rows: dict[ChunkId, Location], end: int) -> None:
         durable.fsync(descriptor, self._files.path(number))

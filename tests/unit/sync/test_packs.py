@@ -179,6 +179,26 @@ def test_rebuilding_passes_over_damage_and_keeps_what_follows(filled: tuple[Path
     store.close()
 
 
+def test_rebuilding_cuts_nothing_even_if_it_can_read_nothing(filled: tuple[Path, list[StoredChunk]]):
+    directory, put = filled
+    before = {path: path.read_bytes() for path in packs_of(directory)}
+    smaller = Limits(chunk_bytes_min=64, chunk_bytes_avg=64, chunk_bytes_max=79, disk_reserve_bytes=0)
+    store = PackStore(directory, smaller, rebuild=True)
+    assert store.count() == 0
+    late = chunks(0, 1)
+    assert len(late[0].data) == 80
+    data = b"x" * 70
+    store.put([StoredChunk(chunk_id(data), 0, 70, data)])
+    store.commit()
+    store.close()
+    PackStore(directory, smaller).close()
+    assert {path: path.read_bytes() for path in before} == before
+    again = PackStore(directory, SMALL, rebuild=True)
+    assert_holds(again, put)
+    assert again.count() == len(put) + 1
+    again.close()
+
+
 def test_an_index_of_a_newer_release_is_refused(filled: tuple[Path, list[StoredChunk]]):
     import sqlite3
 

@@ -62,6 +62,6 @@ def configure(*, json: bool = False, level: str = "info", stream: TextIO | None 
 
 
 def get_logger(name: str) -> Any:
-    """A logger whose lines carry `logger=name`."""
+    """A logger whose lines carry `component=name`."""
     # Initial values, not `bind`: a lazy proxy sees a `configure` that comes after the import.
-    return structlog.get_logger(logger=name)
+    return structlog.get_logger(component=name)

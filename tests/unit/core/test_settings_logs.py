@@ -95,7 +95,7 @@ def test_a_hostile_file_name_cannot_forge_a_line(as_json: bool) -> None:
     assert "\u202e" not in text
     assert "ແຜນທີ່ 地质图" in text
     if as_json:
-        assert json.loads(text)["logger"] == "test"
+        assert json.loads(text)["component"] == "test"
 
 
 def test_printable_leaves_scripts_alone() -> None:

@@ -32,7 +32,7 @@ from core.clock import Clock
 from core.errors import SynclineError, Unavailable
 from core.limits import Limits
 from hub.config import join_address, split_address
-from hub.rpc.calls import Calls, serialize
+from hub.rpc.calls import Calls, RpcContext, serialize
 from hub.rpc.catalogue import CatalogueCalls
 from hub.rpc.changes import ChangesCalls
 from hub.rpc.content import ContentCalls
@@ -44,8 +44,13 @@ from hub.services.hub import Hub
 from sync.wire import framecodec, messages
 
 _PACKAGE = "syncline.v1"
-_ENROLMENT_CALLS_MAX = 64
-_STREAMS_OF_STRANGERS_MAX = 4
+_HANDSHAKE_TIMEOUT_MS = 20_000
+
+# Anybody may connect to the enrolment port, and must not be able to occupy it for long.
+_ENROLMENT_CALLS_MAX = 256
+_ENROLMENT_STREAMS_MAX = 4
+_ENROLMENT_CONNECTION_MS = 60_000
+_ENROLMENT_GRACE_MS = 10_000
 
 Handlers = Mapping[str, "grpc.RpcMethodHandler[Any, Any]"]
 
@@ -65,10 +70,10 @@ class Endpoint:
         self._identity = identity
         self._calls: Calls[Caller] = Calls(NodeGate(hub, clock), threads, limits)
         self._strangers: Calls[None] = Calls(StrangerGate(), enrolment_threads, limits)
-        self._health = HealthServicer()
-        self._nodes = aio.server(options=_options(limits, limits.streams_per_node_max))
+        self._health = _Health()
+        self._nodes = aio.server(options=_node_options(limits))
         self._enrolment = aio.server(
-            options=_options(limits, _STREAMS_OF_STRANGERS_MAX), maximum_concurrent_rpcs=_ENROLMENT_CALLS_MAX
+            options=_stranger_options(limits), maximum_concurrent_rpcs=_ENROLMENT_CALLS_MAX
         )
         for service, methods in node_services(hub, self._calls, limits).items():
             _register(self._nodes, service, methods)
@@ -187,16 +192,40 @@ def _bind(server: aio.Server, listen: str, credentials: grpc.ServerCredentials) 
     return port
 
 
-def _options(limits: Limits, streams_max: int) -> list[tuple[str, int]]:
-    keepalive_ms = int(limits.keepalive_s * 1000)
+def _node_options(limits: Limits) -> list[tuple[str, int]]:
     message_bytes_max = 2 * limits.message_bytes_max  # an envelope with a recipe's root
     return [
+        *_common_options(limits),
         ("grpc.max_receive_message_length", message_bytes_max),
         ("grpc.max_send_message_length", message_bytes_max),
-        ("grpc.max_concurrent_streams", streams_max),
+        ("grpc.max_concurrent_streams", limits.streams_per_node_max),
+    ]
+
+
+def _stranger_options(limits: Limits) -> list[tuple[str, int]]:
+    return [
+        *_common_options(limits),
+        ("grpc.max_receive_message_length", limits.join_file_bytes_max),
+        ("grpc.max_concurrent_streams", _ENROLMENT_STREAMS_MAX),
+        ("grpc.max_connection_age_ms", _ENROLMENT_CONNECTION_MS),
+        ("grpc.max_connection_age_grace_ms", _ENROLMENT_GRACE_MS),
+    ]
+
+
+def _common_options(limits: Limits) -> list[tuple[str, int]]:
+    keepalive_ms = int(limits.keepalive_s * 1000)
+    return [
+        ("grpc.server_handshake_timeout_ms", _HANDSHAKE_TIMEOUT_MS),
         ("grpc.keepalive_time_ms", keepalive_ms),
         ("grpc.keepalive_timeout_ms", keepalive_ms),
         ("grpc.keepalive_permit_without_calls", 1),
-        ("grpc.http2.min_recv_ping_interval_without_data_ms", keepalive_ms // 2),
+        ("grpc.http2.min_ping_interval_without_data_ms", keepalive_ms // 2),
         ("grpc.so_reuseport", 0),  # two hubs on one port would share its connections
     ]
+
+
+class _Health(HealthServicer):
+    """Answers probes; keeps no stream open for strangers."""
+
+    async def Watch(self, request: health_pb2.HealthCheckRequest, context: RpcContext) -> None:  # noqa: N802
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "ask with Check")

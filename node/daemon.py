@@ -83,6 +83,8 @@ class Daemon:
         self._backoffs: dict[str, Backoff] = {}
         self._changed = threading.Event()
         self._reloading = threading.Lock()
+        self._heard = threading.Event()
+        self._missing: dict[str, PublishSection] = {}
         self._watcher: Watcher | None = None
 
     def run(self, stop: threading.Event) -> None:
@@ -164,12 +166,13 @@ class Daemon:
         for worker in workers:
             worker.daemon = True
             worker.start()
-        self._watch(session)
+        self._watch()
         stack.callback(self._unwatch)
         words = f"{len(self._sections)} published, {len(self._settings.subscribe)} subscriptions"
         self._notify.ready(words)
         log.info("the node works", partner=self._settings.partner, publishes=len(self._sections))
-        while not self._stop.wait(_TURN_S):
+        while not self._stop.is_set():
+            self._follow_changes()
             if all(worker.is_alive() for worker in workers):
                 self._notify.alive()
             self._reload(session)
@@ -211,7 +214,7 @@ class Daemon:
             for task in (*sections, MIRRORS):
                 self._agenda.wake(task)
             self._unwatch()
-            self._watch(session)
+            self._watch()
 
     def _end(self, session: Session, workers: list[threading.Thread]) -> None:
         self._notify.stopping()
@@ -228,13 +231,36 @@ class Daemon:
             worker.join(max(0.0, deadline - self._clock.monotonic()))
         log.info("stopped")
 
-    def _watch(self, session: Session) -> None:
-        raise NotImplementedError
+    def _watch(self) -> None:
+        self._watcher = Watcher(self._clock, self._heard.set)
+        self._missing = dict(self._sections)
+        self._watch_what_came()
+
+    def _watch_what_came(self) -> None:
+        """Watch the folders that are there now, each from when it first is (a disk may be mounted late)."""
+        for dataset, section in list(self._missing.items()):
+            if self._watcher is not None and section.path.is_dir():
+                del self._missing[dataset]
+                self._watcher.watch(section.id(self._settings.partner), section.path)
+                self._agenda.wake(dataset)
 
     def _unwatch(self) -> None:
         watcher, self._watcher = self._watcher, None
         if watcher is not None:
-            watcher.stop()
+            watcher.close()
+
+    def _follow_changes(self) -> None:
+        """Wait a turn, or less when something changes; wake the datasets that have come to rest."""
+        self._watch_what_came()
+        watcher = self._watcher
+        due_s = None if watcher is None else watcher.next_due_s()
+        if due_s is None:
+            self._heard.wait(_TURN_S)
+        else:
+            self._stop.wait(min(due_s, _TURN_S))
+        self._heard.clear()
+        for dataset in [] if watcher is None else watcher.take_due():
+            self._agenda.wake(str(dataset))
 
     def _is_published(self, task: str) -> bool:
         return task in self._sections

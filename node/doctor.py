@@ -68,7 +68,7 @@ def examine(patient: Patient) -> list[Finding]:
     """Every check, in the order of the reasons: what comes first explains what fails later."""
     findings: list[Finding] = []
     for check in (
-        check_state_folder, check_database, check_publish_folders, check_mirror_folders, check_watches,
+        check_state_folder, check_state_database, check_publish_folders, check_mirror_folders, check_watches,
         check_keys, check_registry, check_certificate, check_hub,
     ):  # fmt: skip
         name = check.__name__.removeprefix("check_").replace("_", " ")
@@ -110,7 +110,7 @@ def _room(name: str, folder: Path, limits: Limits) -> Iterator[Finding]:
         yield Finding(name, "ok", free)
 
 
-def check_database(patient: Patient) -> Iterator[Finding]:
+def check_state_database(patient: Patient) -> Iterator[Finding]:
     """The state database is whole."""
     name, path = "state database", patient.settings.node.state_dir / DATABASE_NAME
     if not path.exists():

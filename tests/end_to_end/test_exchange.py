@@ -7,10 +7,13 @@ import pytest
 from tests.end_to_end.world import Agency, World, run, wait_until
 
 
+_NO_GUARD = "remove_guard = 1.0\n"
+
+
 @pytest.fixture
 def owner(world: World) -> Agency:
     agency = world.agency("la-dgm")
-    agency.configure(agency.publishes("geology-1m", to=["cn-cgs"]))
+    agency.configure(agency.publishes("geology-1m", to=["cn-cgs"], extra=_NO_GUARD))
     folder = agency.data / "geology-1m"
     (folder / "ທໍລະນີສາດ").mkdir()
     (folder / "ທໍລະນີສາດ" / "faults.geojson").write_text('{"type": "FeatureCollection"}')
@@ -114,7 +117,7 @@ def test_a_new_share_in_the_settings_takes_effect_without_a_restart(
     owner.node("sync")
     late.node("sync")
     assert late.version("la-dgm/geology-1m") == 0
-    owner.configure(owner.publishes("geology-1m", to=["cn-cgs", "th-dmr"]))
+    owner.configure(owner.publishes("geology-1m", to=["cn-cgs", "th-dmr"], extra=_NO_GUARD))
     owner.node("sync")
     late.node("sync")
     assert late.content("la-dgm/geology-1m") == source(owner)

@@ -304,6 +304,13 @@ def refused_envelopes(folder: Folder, good: bytes, payload: bytes) -> None:
     altered("type-with-suffix", "WRONG_PAYLOAD_TYPE", "a longer type", payloadType=dsse.MANIFEST + "2")
     altered("field-unknown", "UNKNOWN_FIELD", "a field more", note="x")
     altered("base64-unpadded", "MALFORMED", "padding gone", signatures=[{**ed, "sig": ed["sig"][:-2]}, ml])
+    spare = ed["sig"][:-3] + chr(ord(ed["sig"][-3]) + 1) + "=="
+    altered(
+        "base64-spare-bits",
+        "MALFORMED",
+        "the same bytes, spelled otherwise",
+        signatures=[{**ed, "sig": spare}, ml],
+    )
     altered("base64-newline", "MALFORMED", "a line feed inside", payload=parsed["payload"][:76] + "\n")
     altered(
         "base64-url", "MALFORMED", "the URL alphabet", signatures=[{**ed, "sig": "-_" + ed["sig"][2:]}, ml]
@@ -415,6 +422,7 @@ def canonical_json() -> bytes:
         '{"a":NaN}': "NON_CANONICAL",
         '{"a":Infinity}': "NON_CANONICAL",
         '{"a":9007199254740992}': "NON_CANONICAL",
+        '{"a":' + "9" * 5000 + "}": "NON_CANONICAL",
         '{"a":"\\u00e9"}': "NON_CANONICAL",
         '{"a":"\\/"}': "NON_CANONICAL",
         '{"a":"\\ud800"}': "NON_CANONICAL",

@@ -177,3 +177,25 @@ def test_add_blocks_while_the_hub_is_slow_and_close_ends_it():
     uploader.close()
     with pytest.raises(SynclineError, match="aborted"):
         uploader.add(os.urandom(32), b"x")
+
+
+def test_an_idle_stream_ends_and_what_comes_later_opens_another(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("sync.upload._IDLE_S", 0.01)
+    ended = threading.Event()
+
+    class Watched(FakeHub):
+        def update_blobs(self, frames: Iterator[bytes]) -> Iterator[int]:
+            yield from super().update_blobs(frames)
+            ended.set()
+
+    hub, content = Watched(), chunks(2 * SMALL.find_missing_count_max)
+    half = len(content) // 2
+    with BlobUploader(hub, SMALL) as uploader:
+        for id_, data in content[:half]:
+            uploader.add(id_, data)
+        assert ended.wait(10)
+        for id_, data in content[half:]:
+            uploader.add(id_, data)
+        stats = uploader.finish()
+    assert_all_there(hub, content)
+    assert (hub.streams >= 2, stats.repeated_bytes) == (True, 0)

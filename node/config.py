@@ -13,7 +13,7 @@ import difflib
 import re
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
@@ -57,10 +57,16 @@ def _instant(value: object) -> object:
     if isinstance(value, datetime):
         if value.tzinfo is None:
             raise ValueError("has no time zone; write UTC with a Z: 2027-01-01T00:00:00Z")
+        if value.microsecond:
+            raise ValueError("has fractions of a second; write whole seconds")
         return value.astimezone(UTC)
     if isinstance(value, date):
         return datetime(value.year, value.month, value.day, tzinfo=UTC)
     raise ValueError("is not a date; write it without quotes: 2027-01-01 (00:00Z) or 2027-01-01T08:00:00Z")
+
+
+def _frozen(value: object) -> object:
+    return tuple(cast("list[object]", value)) if isinstance(value, list) else value
 
 
 def _one_of(value: str, allowed: tuple[str, ...]) -> str:
@@ -115,9 +121,7 @@ class HubSection(Section):
 class ShareSection(Section):
     """`[[publish.share]]`: one rule of the owner, for partners, groups or the federation."""
 
-    with_: Annotated[tuple[str, ...], BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)] = Field(
-        alias="with", min_length=1
-    )
+    with_: Annotated[tuple[str, ...], BeforeValidator(_frozen)] = Field(alias="with", min_length=1)
     allow: list[str] | None = Field(default=None, min_length=1)
     deny: list[str] | None = Field(default=None, min_length=1)
     not_before: Instant | None = None
@@ -179,7 +183,9 @@ class PublishSection(Section):
     @classmethod
     def _dataset(cls, value: str) -> str:
         if "/" in value:
-            raise ValueError(f"{value!r} has a partner in it; write the name alone: {value.rpartition('/')[2]!r}")
+            raise ValueError(
+                f"{value!r} has a partner in it; write the name alone: {value.rpartition('/')[2]!r}"
+            )
         return check_dataset_name(value)
 
     @field_validator("theme")
@@ -201,7 +207,9 @@ class PublishSection(Section):
             if not _LANGUAGE.fullmatch(language):
                 raise ValueError(f"{language!r} is not a language tag; write en, lo, zh-Hans …")
             if not text.strip() or len(text.encode()) > LIMITS.text_bytes_max:
-                raise ValueError(f"the title in {language!r} is empty or longer than {LIMITS.text_bytes_max} bytes")
+                raise ValueError(
+                    f"the title in {language!r} is empty or longer than {LIMITS.text_bytes_max} bytes"
+                )
         return value
 
 
@@ -252,7 +260,9 @@ class NodeSettings(Section):
         wanted = dataset if "/" in dataset else f"{self.partner}/{dataset}"
         if wanted not in names:
             close = difflib.get_close_matches(wanted, list(names), n=1)
-            hint = f"did you mean {close[0]}?" if close else "published here: " + (", ".join(names) or "nothing")
+            hint = (
+                f"did you mean {close[0]}?" if close else "published here: " + (", ".join(names) or "nothing")
+            )
             raise InvalidInput(f"this node does not publish {dataset!r}", remedy=hint)
         return names[wanted]
 
@@ -285,5 +295,6 @@ def known_keys() -> dict[str, set[str]]:
         "subscribe": SubscribeSection,
     }
     return {
-        name: {field.alias or key for key, field in model.model_fields.items()} for name, model in tables.items()
+        name: {field.alias or key for key, field in model.model_fields.items()}
+        for name, model in tables.items()
     }

@@ -57,7 +57,7 @@ def _groups(settings: NodeSettings) -> Iterator[Problem]:
                 yield (
                     f"publish[{number}].share[{place}].with",
                     f"there is no group {name!r} in [groups]",
-                    f"did you mean group:{close[0]}?" if close else f"add {name} = [\"…\"] below [groups]",
+                    f"did you mean group:{close[0]}?" if close else f'add {name} = ["…"] below [groups]',
                 )
 
 
@@ -74,7 +74,11 @@ def _licences(settings: NodeSettings) -> Iterator[Problem]:
         try:
             check_licence(section.license, has_text=file is not None)
         except InvalidInput as error:
-            yield f"publish[{number}].license", error.message, error.remedy or "give an SPDX expression: CC-BY-4.0"
+            yield (
+                f"publish[{number}].license",
+                error.message,
+                error.remedy or "give an SPDX expression: CC-BY-4.0",
+            )
 
 
 def _overlaps(settings: NodeSettings) -> Iterator[Problem]:
@@ -94,7 +98,11 @@ def _overlaps(settings: NodeSettings) -> Iterator[Problem]:
     state = settings.node.state_dir
     for key, folder in (*published, *mirrored):
         if _overlap(folder, state):
-            yield key, f"{folder} overlaps node.state_dir = {state}", "keep the node's state in a folder of its own"
+            yield (
+                key,
+                f"{folder} overlaps node.state_dir = {state}",
+                "keep the node's state in a folder of its own",
+            )
 
 
 def _overlap(one: Path, other: Path) -> bool:

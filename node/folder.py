@@ -31,9 +31,13 @@ class FolderIdentity:
         """Whether it is the same folder; mounts below may differ."""
         return (self.inode, self.filesystem) == (other.inode, other.filesystem)
 
-    def unmounted(self, before: "FolderIdentity") -> frozenset[str]:
+    def unmounted(self, before: "FolderIdentity | None") -> frozenset[str]:
         """The mounts that were there `before` and are not now."""
-        return frozenset(before.mounts) - frozenset(self.mounts)
+        return frozenset(before.mounts if before else ()) - frozenset(self.mounts)
+
+    def keeping(self, unmounted: frozenset[str]) -> "FolderIdentity":
+        """This folder, with mounts that are not there at the moment and still belong to it."""
+        return FolderIdentity(self.inode, self.filesystem, tuple(sorted({*self.mounts, *unmounted})))
 
     def to_text(self) -> str:
         """For the state database."""

@@ -216,7 +216,7 @@ class _Walk:
     def _read(
         self, disk: str, path: str, entries: dict[str, os.DirEntry[str]], obstacles: list[Obstacle]
     ) -> None:
-        collided: set[str] = set()
+        collided: dict[str, bool] = {}  # whether a folder is among those of a name
         with os.scandir(disk) as listing:
             for entry in listing:
                 raw = entry.name
@@ -224,13 +224,15 @@ class _Walk:
                 if self._excluded is not None and self._excluded.fullmatch(path + name):
                     continue
                 if name in entries or name in collided:
-                    collided.add(name)
-                    entries.pop(name, None)
+                    both = [entry, entries.pop(name)] if name in entries else [entry]
+                    collided[name] = collided.get(name, False) or any(map(_is_folder, both))
                     continue
                 entries[name] = entry
-        for name in collided:
+        for name, is_folder in collided.items():
             reason = "two names on disk are the same in Unicode normal form C; rename one of them"
-            obstacles += [Obstacle(path + name, reason), Obstacle(path + name, reason, below=True)]
+            obstacles.append(Obstacle(path + name, reason))
+            if is_folder:
+                obstacles.append(Obstacle(path + name, reason, below=True))
 
     def _unfit(self, path: str, entry: os.DirEntry[str], folders: set[str]) -> str | None:
         problem = path_problem(path, self._rules.limits)
@@ -249,9 +251,8 @@ class _Walk:
         self, path: str, entries: dict[str, os.DirEntry[str]], folders: set[str], obstacles: list[Obstacle]
     ) -> None:
         files = entries.keys() - folders
-        self._databases = {
-            base for name in files if (base := sidecar_base(name)) in files and base is not None
-        }
+        bases = {sidecar_base(name) for name in files}
+        self._databases = {name for name in files if name in bases}
         for name in sorted(files):
             base = sidecar_base(name)
             if base is not None and (
@@ -314,6 +315,13 @@ class _Walk:
             unit_of(path, name, entries),
             disk_name,
         )
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir(follow_symlinks=False)
+    except OSError:
+        return True
 
 
 def _has_magic(path: str) -> bool:

@@ -10,14 +10,14 @@ snapshot stands alone (no journal beside it), with the same bytes for the same c
         digest = hasher.digest(file, sink)
 """
 
+import io
 import os
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
 from core.errors import Unavailable
 from node.scan import Stat, stat_of
@@ -39,7 +39,7 @@ def is_sqlite(header: bytes) -> bool:
 
 
 @contextmanager
-def snapshot(path: Path, work_dir: Path) -> Iterator[tuple[BinaryIO, Stat]]:
+def snapshot(path: Path, work_dir: Path) -> Generator[tuple[io.FileIO, Stat], None, None]:
     """A consistent copy of the database at `path`, open for reading, with the stat that it belongs to.
 
     Raises `NotNow` while somebody writes or a crashed writer left a journal, and where it is not a sound database.
@@ -101,7 +101,9 @@ def _private_copy(path: Path, folder: Path) -> Path:
 
 def _backup(source: Path, target: Path, mode: str) -> None:
     with (
-        closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode={mode}", uri=True, timeout=5.0)) as reader,
+        closing(
+            sqlite3.connect(f"{source.absolute().as_uri()}?mode={mode}", uri=True, timeout=5.0)
+        ) as reader,
         closing(sqlite3.connect(target)) as writer,
     ):
         writer.execute("PRAGMA synchronous = OFF")  # a snapshot is thrown away after it was read

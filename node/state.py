@@ -15,7 +15,7 @@ import fcntl
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -105,7 +105,9 @@ class StateLock:
         self.acquire()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.release()
 
 
@@ -149,7 +151,7 @@ class NodeState:
         return database
 
     @contextmanager
-    def writing(self) -> Iterator[Database]:
+    def writing(self) -> Generator[Database, None, None]:
         """One transaction, taken at once; committed and durable at the end, undone by an exception."""
         assert not self.read_only, "a read-only state is never written"
         database = self.database
@@ -166,7 +168,7 @@ class NodeState:
             database.conn.commit()
 
     @contextmanager
-    def reading(self) -> Iterator[Database]:
+    def reading(self) -> Generator[Database, None, None]:
         """One consistent snapshot for as many queries as are made within."""
         database = self.database
         with translated(self.path):
@@ -237,7 +239,9 @@ class NodeState:
                 raise sqlite3.DatabaseError(answer.splitlines()[0])
         if not self.read_only and version < SCHEMA_VERSION:
             self.path.chmod(0o600)
-            connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+            connection.executescript(
+                f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+            )
 
 
 def ensure_state_dir(state_dir: Path) -> None:
@@ -272,7 +276,7 @@ def rebuild(state_dir: Path, moment: str) -> NodeState:
 
 
 @contextmanager
-def translated(path: Path) -> Iterator[None]:
+def translated(path: Path) -> Generator[None, None, None]:
     """Turn SQLite's errors into ours: damaged is `Corrupt`, everything else `Unavailable`."""
     try:
         yield

@@ -52,6 +52,7 @@ class FolderPass:
     now: datetime
     _scratch: Scratch = field(default_factory=Scratch)
     _unsettled: bool = False
+    _unmounted: frozenset[str] = frozenset()
     _notes: list[str] = field(default_factory=list[str])
 
     def run(self) -> PublishOutcome:
@@ -60,15 +61,17 @@ class FolderPass:
         try:
             head = tools.records.head() or Head()
             before = FolderIdentity.from_text(head.folder)
-            observe(tools.section, tools.records, self._scratch, self.folder, before, tools.limits)
+            approval = tools.records.approval()
+            self._unmounted = self.folder.unmounted(before) - frozenset(approval.get("unmounted") or ())
+            observe(tools.section, tools.records, self._scratch, self._unmounted, tools.limits)
             if self._scratch.count(NEW, KNOWN, ABSENT).files:
                 self._unsettled = await_rest(self._scratch, tools.section, tools.clock)
             removals = self._scratch.count(ABSENT)
             waiting = guard.check(head, removals, self.folder, tools.section.remove_guard)
-            if waiting and not waiting.covered_by(tools.records.approval()):
+            if waiting and not waiting.covered_by(approval):
                 return self._wait(waiting, head)
             outcome = self._publish(head)
-            self._remember_folder(before)
+            self._remember_folder()
             return outcome
         finally:
             self._scratch.close()
@@ -171,7 +174,7 @@ class FolderPass:
                 "files": built.summary.files,
                 "bytes": built.summary.bytes,
                 "described": digest,
-                "folder": self.folder.to_text(),
+                "folder": self.folder.keeping(self._unmounted).to_text(),
             }
             tools.statements.version(
                 manifest, built.root, facts, versions.changes(self._scratch), self._reoffer
@@ -194,10 +197,9 @@ class FolderPass:
         tools, scratch = self.tools, self._scratch
         held, skipped = scratch.issue_count("held"), scratch.issue_count("skipped")
         issues = scratch.issues(_ISSUES_KEPT)
-        attention = [
-            *self._notes,
-            *(f"{each.kind}: {each.path}: {each.reason}" for each in issues[:_ISSUES_SHOWN]),
-        ]
+        waiting = guard.check_mounts(self._unmounted)
+        shown = (f"{each.kind}: {each.path}: {each.reason}" for each in issues[:_ISSUES_SHOWN])
+        attention = [*self._notes, *waiting.lines, *shown]
         if held + skipped > _ISSUES_SHOWN:
             attention.append(
                 f"… {held} held and {skipped} skipped in all: see syncline-node plan {tools.dataset}"
@@ -206,7 +208,8 @@ class FolderPass:
             _log.warning(line, dataset=tools.dataset)
         tools.records.note(
             state,
-            detail=self._notes[0] if self._notes else "",
+            detail=attention[0] if attention else "",
+            waiting=waiting.facts() if waiting else None,
             success=format_instant(tools.clock.now()),
             issues=issues,
             held=held,
@@ -248,13 +251,13 @@ class FolderPass:
             unsettled=self._unsettled,
         )
 
-    def _remember_folder(self, before: FolderIdentity | None) -> None:
+    def _remember_folder(self) -> None:
         """An approved folder, or one with more mounts than before; a version has remembered it already."""
         records = self.tools.records
         head = records.head()
-        gone = before is not None and self.folder.unmounted(before)
-        if head is not None and head.manifest_seq and head.folder != self.folder.to_text() and not gone:
-            records.set_folder(self.folder.to_text())
+        folder = self.folder.keeping(self._unmounted).to_text()
+        if head is not None and head.manifest_seq and head.folder != folder:
+            records.set_folder(folder)
 
 
 def _discard(_id: ChunkId, _data: memoryview) -> None:

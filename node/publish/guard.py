@@ -21,6 +21,7 @@ class Waiting:
 
     removals: Counts | None = None  # set when they are above the guard
     folder: str = ""  # the new identity, set when it changed
+    unmounted: tuple[str, ...] = ()  # disks below the folder that are not there; what lay on them is held
     adopt: str = ""  # id of a head at the hub that this node does not know
     lines: tuple[str, ...] = ()
 
@@ -32,6 +33,7 @@ class Waiting:
         return {
             "removals": None if self.removals is None else list(self.removals),
             "folder": self.folder,
+            "unmounted": list(self.unmounted),
             "adopt": self.adopt,
             "lines": list(self.lines),
         }
@@ -61,4 +63,16 @@ def check(head: Head, removals: Counts, folder: FolderIdentity, guard: float) ->
     changed = before is not None and not folder.is_same(before)
     if changed:
         lines.append("the folder is not the one that was published before: another disk, or made anew")
-    return Waiting(held_back, folder.to_text() if changed else "", "", tuple(lines))
+    return Waiting(held_back, folder.to_text() if changed else "", lines=tuple(lines))
+
+
+def check_mounts(unmounted: frozenset[str]) -> Waiting:
+    """What is held for disks that are not mounted, until they are or a person says that they are gone for good.
+
+    The rest of the dataset does not wait for them.
+    """
+    lines = tuple(
+        f"the disk below {point!r} is not mounted, so its files are held: mount it, or approve their removal"
+        for point in sorted(unmounted)
+    )
+    return Waiting(unmounted=tuple(sorted(unmounted)), lines=lines)

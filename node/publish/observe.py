@@ -4,7 +4,7 @@ Rules: a file with the stat of its last hashing is not read again, unless that w
 folder that could be listed, is ABSENT; whatever else keeps a published file from being read HOLDS it. Nothing is written to
 the state and nobody is contacted, so that `plan` can do the same.
 
-    observed = observe(section, records, scratch, folder)
+    observed = observe(section, records, scratch, folder.unmounted(before))
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,6 @@ from operator import attrgetter
 from core.errors import Unavailable
 from core.limits import LIMITS, Limits
 from node.config import PublishSection
-from node.folder import FolderIdentity
 from node.publish.records import Known, PublishRecords, Seen
 from node.publish.scratch import ABSENT, HELD, KNOWN, NEW, SAME, Scratch, WorkItem
 from node.scan import UNMOUNTED, Found, Obstacle, ScanRules, Stat, walk
@@ -35,15 +34,13 @@ def observe(
     section: PublishSection,
     records: PublishRecords,
     scratch: Scratch,
-    folder: FolderIdentity,
-    before: FolderIdentity | None,
+    unmounted: frozenset[str],
     limits: Limits = LIMITS,
 ) -> Observed:
     """Fill `scratch` with every difference between the folder and the last version.
 
     Raises `Unavailable` (FOLDER_MISSING) when the folder cannot be listed.
     """
-    unmounted = folder.unmounted(before) if before is not None else frozenset[str]()
     rules = ScanRules(
         exclude=tuple(section.exclude),
         portable=section.names == "portable",

@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import BinaryIO, Self, cast
+from typing import Self
 
 from core.clock import Clock
 from core.limits import LIMITS, Limits
@@ -119,7 +119,7 @@ class Preparer:
             sink(id_, data)
 
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-        with cast("BinaryIO", open(descriptor, "rb", buffering=0)) as file:
+        with open(descriptor, "rb", buffering=0) as file:
             info = os.fstat(descriptor)
             if not modes.S_ISREG(info.st_mode) or not _agrees(info, item.stat):
                 raise Changed

@@ -104,7 +104,7 @@ class PublishRecords:
             "SELECT manifest_seq, manifest_id, manifest_envelope, policy_seq, policy_id, policy_envelope,"
             " disclosures, files, bytes, has_content, described, folder FROM heads WHERE dataset = ?"
         )
-        return None if row is None else Head(*row[:9], bool(row[9]), *row[10:])
+        return None if row is None else Head(*row[:9], has_content=bool(row[9]), described=row[10], folder=row[11])
 
     def known_files(self) -> Iterator[Known]:
         """Every path that was published, by path, with its last hashing; see `left_over` for the others."""
@@ -145,7 +145,7 @@ class PublishRecords:
             "SELECT size, mtime_ns, ctime_ns, inode, wal, racy, sha256, bytes FROM seen WHERE dataset = ? AND path = ?",
             path,
         )
-        return None if row is None else Seen(Stat(*row[:5]), bool(row[5]), row[6], row[7])
+        return None if row is None else Seen(stat=Stat(*row[:5]), racy=bool(row[5]), sha256=row[6], bytes=row[7])
 
     def chunk_table(self, sha256: bytes) -> Iterator[bytes]:
         """How the content `sha256` is cut: 36 bytes a chunk, in segments; none for an empty file."""

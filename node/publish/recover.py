@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO
+from io import BufferedRandom
 
 from core.errors import Denied, Untrusted
 from core.limits import LIMITS, Limits
@@ -94,7 +94,7 @@ def recover(
         return head
     with ExitStack() as stack:
         work_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        streams: list[IO[bytes]] = []
+        streams: list[BufferedRandom] = []
         parsed = Root.from_bytes(root, limits)
         for stream in (RecipeStream.INVENTORY, RecipeStream.LAYOUT, RecipeStream.TABLE):
             file = stack.enter_context(tempfile.TemporaryFile(dir=work_dir))
@@ -116,7 +116,7 @@ def _fetch(
     manifest_id: str,
     stream: RecipeStream,
     refs: Sequence[ChunkRef],
-    file: IO[bytes],
+    file: BufferedRandom,
     limits: Limits,
 ) -> None:
     expected = iter(refs)
@@ -132,7 +132,7 @@ def _fetch(
     file.seek(0)
 
 
-def _check(manifest: VerifiedManifest, streams: Sequence[IO[bytes]], limits: Limits) -> None:
+def _check(manifest: VerifiedManifest, streams: Sequence[BufferedRandom], limits: Limits) -> None:
     if hashlib.file_digest(streams[0], "sha256").hexdigest() != manifest.manifest.inventory_sha256:
         raise Untrusted("the hub's file list is not the one that was signed", reason="WRONG_INVENTORY")
     for stream in streams:
@@ -142,7 +142,7 @@ def _check(manifest: VerifiedManifest, streams: Sequence[IO[bytes]], limits: Lim
         stream.seek(0)
 
 
-def _listed(streams: Sequence[IO[bytes]], limits: Limits) -> Iterator[tuple[Listed, bytes]]:
+def _listed(streams: Sequence[BufferedRandom], limits: Limits) -> Iterator[tuple[Listed, bytes]]:
     table = read_table(streams[2])
     pairs = zip(inventory.read(streams[0], limits), read_layout(streams[1]), strict=True)
     for entry, layout in pairs:

@@ -13,9 +13,10 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from heapq import merge
+from io import BufferedRandom
 from operator import itemgetter
 from pathlib import Path
-from typing import BinaryIO, Self, cast
+from typing import Self, cast
 
 from core.errors import Corrupt, InvalidInput
 from core.limits import LIMITS, Limits
@@ -23,7 +24,7 @@ from node.publish.records import ListChange, Listed, PublishRecords
 from node.publish.scratch import ABSENT, KNOWN, READY, Scratch
 from sync.chunking import Sink
 from sync.inventory import Entry, InventoryWriter
-from sync.recipe import TABLE_RECORD_BYTES, LayoutEntry, Parameters, Root, cut_stream, write_layout
+from sync.recipe import TABLE_RECORD_BYTES, ChunkRef, LayoutEntry, Parameters, Root, cut_stream, write_layout
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ class VersionStreams:
         refs = [self._cut(file, sink) for file in (self._inventory, self._layout, self._table)]
         return Root(Parameters.of(self._limits), *refs)
 
-    def _cut(self, file: BinaryIO, sink: Sink) -> tuple[object, ...]:
+    def _cut(self, file: BufferedRandom, sink: Sink) -> tuple[ChunkRef, ...]:
         file.flush()
         file.seek(0)
         return cut_stream(file, sink, self._limits)
@@ -119,5 +120,5 @@ class VersionStreams:
             file.close()
 
     @staticmethod
-    def _file(work_dir: Path) -> BinaryIO:
-        return cast("BinaryIO", tempfile.TemporaryFile(dir=work_dir))  # noqa: SIM115 -- closed by __exit__
+    def _file(work_dir: Path) -> BufferedRandom:
+        return tempfile.TemporaryFile(dir=work_dir)  # noqa: SIM115 -- closed by __exit__

@@ -13,7 +13,7 @@ is ever written into a file that has another link. What the mirror's own path co
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -36,7 +36,7 @@ def tampered(what: str) -> Untrusted:
 
 
 @contextmanager
-def system_errors(what: str, missing_bytes: int | None = None) -> Iterator[None]:
+def system_errors(what: str, missing_bytes: int | None = None) -> Generator[None]:
     """Turn an `OSError` into ours; `what` was being done."""
     try:
         yield

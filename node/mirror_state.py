@@ -131,8 +131,10 @@ def _values(row: MirrorRow | VersionRow) -> dict[str, Any]:
 
 
 def _mirror(row: Mapping[str, Any]) -> MirrorRow:
-    return MirrorRow(**{**row, "acknowledged": bool(row["acknowledged"])})
+    values: dict[str, Any] = {**row, "acknowledged": bool(row["acknowledged"])}
+    return MirrorRow(**values)
 
 
 def _version(row: Mapping[str, Any]) -> VersionRow:
-    return VersionRow(**{**row, "edited": bool(row["edited"])})
+    values: dict[str, Any] = {**row, "edited": bool(row["edited"])}
+    return VersionRow(**values)

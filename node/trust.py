@@ -162,7 +162,9 @@ class TrustStore:
         """Every key that `partner` has had in the chain: a statement that pins no registry may be that old."""
         self.current()  # nothing is believed when the registry has expired
         members = (statement.registry.partner(partner) for statement in reversed(self.chain()))
-        return tuple(dict.fromkeys(key for member in members if member is not None for key in member.signing_keys))
+        return tuple(
+            dict.fromkeys(key for member in members if member is not None for key in member.signing_keys)
+        )
 
     def check_own_entry(self, partner: PartnerId, node: NodeName, signing: PublicKey, witness: bytes) -> None:
         """Alarm when the registry's entry for this node is not its keys. Raises `Untrusted` (OWN_ENTRY)."""
@@ -174,7 +176,9 @@ class TrustStore:
         )
         if member is None:
             raise Untrusted(
-                f"registry statement {registry.seq} does not list {partner}", remedy=remedy, reason="OWN_ENTRY"
+                f"registry statement {registry.seq} does not list {partner}",
+                remedy=remedy,
+                reason="OWN_ENTRY",
             )
         if signing not in member.signing_keys:
             raise Untrusted(

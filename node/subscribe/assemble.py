@@ -14,7 +14,7 @@ from core.progress import Progress
 from node.materialise import Walker, explain
 from node.subscribe.plan import LocalChunk, Plan, Source
 from node.subscribe.receive import Part, Receiver, Window
-from node.subscribe.records import STAT, File
+from node.subscribe.records import File, STAT, Table
 from node.subscribe.staging import examine
 from node.subscribe.write import Writer
 from sync.manifest import VerifiedManifest
@@ -85,14 +85,17 @@ class Assembly:
 
     # Planning, in the receiver's thread
 
-    def _windows(self, table: memoryview) -> Iterator[Window]:
+    def _windows(self, table: Table) -> Iterator[Window]:
         window = Window()
         with Walker(self._staging) as walker:
             for file, origin in self._with_origins():
                 for part in self._parts(file, origin, walker, table):
                     window.parts.append(part)
                     self._ask(window, part)
-                    if len(window.parts) >= _PARTS_MAX or len(window.ranges) >= self._limits.read_ranges_count_max:
+                    if (
+                        len(window.parts) >= _PARTS_MAX
+                        or len(window.ranges) >= self._limits.read_ranges_count_max
+                    ):
                         yield window
                         window = Window()
         if window.parts:
@@ -108,7 +111,7 @@ class Assembly:
                 while before is not None and before.path != file.path:
                     before = next(old, None)
                 assert before is not None
-                yield file, (before.path, before.index)
+                yield file, (before.path, before.line)
             elif source is Source.MOVED:
                 yield file, self._plan.moved_from(file)
             elif source is Source.TWIN:
@@ -118,7 +121,7 @@ class Assembly:
                 yield file, None
 
     def _parts(
-        self, file: File, origin: tuple[str, int] | None, walker: Walker, table: memoryview
+        self, file: File, origin: tuple[str, int] | None, walker: Walker, table: Table
     ) -> Iterator[Part]:
         source = self._plan.source(file)
         if source is not Source.FETCH:
@@ -144,7 +147,7 @@ class Assembly:
             if segment.ends:
                 return
 
-    def _resume(self, part: Part, walker: Walker, table: memoryview) -> None:
+    def _resume(self, part: Part, walker: Walker, table: Table) -> None:
         worth = _WORTH_BYTES if self._waiting < _DESCRIPTORS_MAX else self._limits.dataset_bytes_max
         found = examine(walker, part.file, table, worth_bytes=worth)
         if found is None:
@@ -155,12 +158,12 @@ class Assembly:
         part.descriptor, part.offset, part.hasher = found.descriptor, found.offset, found.hasher
         self._waiting += found.descriptor is not None
 
-    def _local(self, part: Part, table: memoryview) -> dict[int, LocalChunk]:
+    def _local(self, part: Part, table: Table) -> dict[int, LocalChunk]:
         """Places of the part's chunks in old files. Chunks that follow each other there cost no question."""
         found: dict[int, LocalChunk] = {}
         for ordinal in range(part.first, part.first + part.chunks):
             at = ordinal * TABLE_RECORD_BYTES
-            place = self._plan.local_chunk(bytes(table[at : at + 32]))
+            place = self._plan.local_chunk(table[at : at + 32])
             if place is not None:
                 found[ordinal] = place
         return found

@@ -100,10 +100,17 @@ class ChainReader:
         dataset = manifest.manifest.dataset
         detail = detail or self._hub.get_version(dataset, manifest.id)
         if dsse.parse(detail.envelope, self._limits).id != manifest.id:
-            raise Untrusted(f"the hub gave another version of {dataset} than was asked for", reason="WRONG_SUBJECT")
+            raise Untrusted(
+                f"the hub gave another version of {dataset} than was asked for", reason="WRONG_SUBJECT"
+            )
         keys = self._trust.keys_ever(owner_of(dataset))
         policy = verify_policy(
-            detail.policy.envelope, detail.policy.disclosures, keys, False, dataset=dataset, limits=self._limits
+            detail.policy.envelope,
+            detail.policy.disclosures,
+            keys,
+            False,
+            dataset=dataset,
+            limits=self._limits,
         )
         pin = Head(manifest.manifest.policy_seq, manifest.manifest.policy_sha256)
         for least in (pin, floor):
@@ -180,4 +187,6 @@ def _not_older(policy: VerifiedPolicy, least: Head) -> None:
     if policy.policy.seq == least.seq and policy.id != least.id:
         raise Untrusted(f"{what}: two different statements with number {least.seq}", reason="FORK")
     if policy.policy.seq == least.seq + 1 and policy.policy.prev != least.id:
-        raise Untrusted(f"{what}: number {policy.policy.seq} does not name the one before it", reason="BROKEN_CHAIN")
+        raise Untrusted(
+            f"{what}: number {policy.policy.seq} does not name the one before it", reason="BROKEN_CHAIN"
+        )

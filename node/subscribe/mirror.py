@@ -133,7 +133,9 @@ class Mirror:
 
     def staging_age_s(self, now: float) -> float:
         """Seconds since something was last staged, by the clock of the files; 0 where nothing is."""
-        times = [os.stat(name, dir_fd=self._staging, follow_symlinks=False).st_mtime for name in self.staged()]
+        times = [
+            os.stat(name, dir_fd=self._staging, follow_symlinks=False).st_mtime for name in self.staged()
+        ]
         return max(0.0, now - max(times)) if times else 0.0
 
     def free_bytes(self) -> int:

@@ -7,7 +7,7 @@ linked to, or pruned.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -62,7 +62,14 @@ class Mirroring:
     """The work on one mirror. `row` is what is known of it, newest."""
 
     def __init__(
-        self, tools: Tools, row: MirrorRow, dataset: DatasetId, root: Path, *, keep: int, max_bytes: int | None
+        self,
+        tools: Tools,
+        row: MirrorRow,
+        dataset: DatasetId,
+        root: Path,
+        *,
+        keep: int,
+        max_bytes: int | None,
     ) -> None:
         self.row = row
         self._tools = tools
@@ -204,7 +211,9 @@ class Mirroring:
         return False
 
     @contextmanager
-    def _old_version(self, mirror: Mirror, name: str) -> Iterator[tuple[Record | None, int | None, bytearray]]:
+    def _old_version(
+        self, mirror: Mirror, name: str
+    ) -> Generator[tuple[Record | None, int | None, bytearray]]:
         """The version to build upon: the applied one, if its record is whole and its folder stands."""
         old_name = self.row.folder
         record = Record(self._folder / old_name, self._tools.limits) if old_name else None
@@ -315,7 +324,10 @@ class Mirroring:
             return self._outcome(MirrorState.VISIBLE)
         try:
             with Mirror.open(self._root, self._dataset, create=False) as mirror:
-                if mirror.staging_age_s(self._tools.clock.now().timestamp()) > self._tools.limits.mirror_keep_s:
+                if (
+                    mirror.staging_age_s(self._tools.clock.now().timestamp())
+                    > self._tools.limits.mirror_keep_s
+                ):
                     mirror.clear_staging()
                 if self.row.applied_seq:
                     self._look(mirror)

@@ -13,13 +13,13 @@ import os
 import sqlite3
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
 from typing import NamedTuple
 
-from node.subscribe.records import File, Record
+from node.subscribe.records import File, Record, Table
 from sync.recipe import TABLE_RECORD_BYTES
 
 _SCHEMA = """
@@ -60,34 +60,35 @@ class Plan:
         self.fetch_bytes = 0
         self.fetch_files = 0
         self.has_local_chunks = False
-        self._database = database
+        self.database = database
 
     def source(self, file: File) -> Source:
         """Where `file` comes from."""
-        return Source(self.decisions[file.index])
+        return Source(self.decisions[file.line])
 
     def moved_from(self, file: File) -> tuple[str, int] | None:
         """The old path with the content of a MOVED file, and its line in the old inventory."""
-        row = self._database.execute("SELECT path, place FROM moved WHERE sha256 = ?", (file.sha256,)).fetchone()
+        row = self.database.execute(
+            "SELECT path, place FROM moved WHERE sha256 = ?", (file.sha256,)
+        ).fetchone()
         return None if row is None else (str(row[0]), int(row[1]))
 
     def twin_of(self, file: File) -> str | None:
         """The path in the new version with the content of a TWIN."""
-        row = self._database.execute("SELECT path FROM twins WHERE sha256 = ?", (file.sha256,)).fetchone()
+        row = self.database.execute("SELECT path FROM twins WHERE sha256 = ?", (file.sha256,)).fetchone()
         return None if row is None else str(row[0])
 
     def local_chunk(self, chunk: bytes) -> LocalChunk | None:
         """Where an old file should hold this chunk."""
-        row = self._database.execute(
-            "SELECT s.path, c.offset FROM chunks c JOIN sources s ON s.place = c.source WHERE c.id = ?", (chunk,)
+        row = self.database.execute(
+            "SELECT s.path, c.offset FROM chunks c JOIN sources s ON s.place = c.source WHERE c.id = ?",
+            (chunk,),
         ).fetchone()
         return None if row is None else LocalChunk(str(row[0]), int(row[1]))
 
 
 @contextmanager
-def plan_version(
-    new: Record, old: Record | None, intact: bytearray, *, folder: Path
-) -> Iterator[Plan]:
+def plan_version(new: Record, old: Record | None, intact: bytearray, *, folder: Path) -> Generator[Plan]:
     """Decide for each file of `new`, with the files of `old` of which `intact` says 1. `folder` is for scratch."""
     scratch = folder / f"plan-{os.getpid()}.sqlite"
     scratch.unlink(missing_ok=True)
@@ -118,7 +119,7 @@ def _keep(plan: Plan, intact: bytearray) -> "array[int]":
             before is not None
             and before.path == file.path
             and before.sha256 == file.sha256
-            and bool(intact[before.index])
+            and bool(intact[before.line])
         )
         plan.decisions.append(Source.KEEP if kept else Source.FETCH)
         if not kept:
@@ -129,27 +130,27 @@ def _keep(plan: Plan, intact: bytearray) -> "array[int]":
 def _find_elsewhere(plan: Plan, intact: bytearray, wanted: "array[int]") -> None:
     """Second pass: renamed files, files that occur twice, and chunks of what was changed or removed."""
     if plan.old is not None:
-        plan._database.executemany(
+        plan.database.executemany(
             "INSERT OR IGNORE INTO moved VALUES (?, ?, ?)",
             (
-                (file.sha256, file.path, file.index)
+                (file.sha256, file.path, file.line)
                 for file in plan.old.files()
-                if intact[file.index] and _is_in(wanted, _start(file.sha256))
+                if intact[file.line] and _is_in(wanted, _start(file.sha256))
             ),
         )
     twins = array("Q", (value for value, after in zip(wanted, wanted[1:], strict=False) if value == after))
     for file in plan.new.files():
-        if plan.decisions[file.index] == Source.KEEP:
+        if plan.decisions[file.line] == Source.KEEP:
             continue
         if plan.old is not None and plan.moved_from(file) is not None:
-            plan.decisions[file.index] = Source.MOVED
+            plan.decisions[file.line] = Source.MOVED
             continue
         if file.size and _is_in(twins, _start(file.sha256)):
-            added = plan._database.execute(
+            added = plan.database.execute(
                 "INSERT OR IGNORE INTO twins VALUES (?, ?)", (file.sha256, file.path)
             ).rowcount
             if not added:
-                plan.decisions[file.index] = Source.TWIN
+                plan.decisions[file.line] = Source.TWIN
                 continue
         plan.fetch_bytes += file.size
         plan.fetch_files += 1
@@ -167,20 +168,18 @@ def _index_chunks(plan: Plan, old: Record, intact: bytearray) -> None:
             while after is not None and after.path.encode() < key:
                 after = next(new, None)
             stays = after is not None and after.path == file.path and after.sha256 == file.sha256
-            if stays or not intact[file.index] or not file.chunks:
+            if stays or not intact[file.line] or not file.chunks:
                 continue
             plan.has_local_chunks = True
-            plan._database.execute("INSERT INTO sources VALUES (?, ?)", (file.index, file.path))
-            plan._database.executemany(
-                "INSERT OR IGNORE INTO chunks VALUES (?, ?, ?)", _chunks(table, file)
-            )
+            plan.database.execute("INSERT INTO sources VALUES (?, ?)", (file.line, file.path))
+            plan.database.executemany("INSERT OR IGNORE INTO chunks VALUES (?, ?, ?)", _chunks(table, file))
 
 
-def _chunks(table: memoryview, file: File) -> Iterator[tuple[bytes, int, int]]:
+def _chunks(table: Table, file: File) -> Iterator[tuple[bytes, int, int]]:
     offset = 0
     for ordinal in range(file.first, file.first + file.chunks):
         at = ordinal * TABLE_RECORD_BYTES
-        yield bytes(table[at : at + 32]), file.index, offset
+        yield table[at : at + 32], file.line, offset
         offset += int.from_bytes(table[at + 32 : at + TABLE_RECORD_BYTES], "little")
 
 

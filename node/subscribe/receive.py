@@ -20,7 +20,7 @@ from typing import Any, Self
 from core.errors import Corrupt
 from core.limits import LIMITS, MIB, Limits
 from node.subscribe.plan import LocalChunk, Source
-from node.subscribe.records import File
+from node.subscribe.records import File, Table
 from node.subscribe.streams import wrong_chunk
 from sync.compression import check_chunk
 from sync.frames import unpack
@@ -80,7 +80,7 @@ class Receiver:
         self,
         hub: HubApi,
         target: VerifiedManifest,
-        table: memoryview,
+        table: Table,
         windows: Iterator[Window],
         limits: Limits = LIMITS,
     ) -> None:

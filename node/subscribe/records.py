@@ -15,7 +15,7 @@ import mmap
 import os
 import shutil
 import struct
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -34,10 +34,14 @@ STREAMS = {
 }
 
 
-class File(NamedTuple):
-    """A file of a version: its place, name, digest, size and its chunks' places in TABLE."""
+#: TABLE as bytes on disk; slices are copies, so that nobody holds the file open.
+Table = bytes | mmap.mmap
 
-    index: int
+
+class File(NamedTuple):
+    """A file of a version: its line (from 0), name, digest, size and its chunks' places in TABLE."""
+
+    line: int
     path: str
     sha256: str
     size: int
@@ -96,18 +100,22 @@ class Record:
         with ExitStack() as stack:
             lines = stack.enter_context(self.path(RecipeStream.INVENTORY).open("rb"))
             layout = recipe.read_layout(stack.enter_context(self.path(RecipeStream.LAYOUT).open("rb")))
-            for index, entry in enumerate(inventory.read(lines, self._limits)):
+            for line, entry in enumerate(inventory.read(lines, self._limits)):
                 described = next(layout, None)
                 if described is None:
                     raise Corrupt(f"the record {self.folder} lacks files", remedy="remove it and sync again")
-                yield File(index, entry.path, entry.sha256, described.bytes, first, described.chunks)
+                yield File(line, entry.path, entry.sha256, described.bytes, first, described.chunks)
                 first += described.chunks
 
     @contextmanager
-    def table(self) -> Iterator[memoryview]:
+    def table(self) -> Generator[Table]:
         """TABLE for random access; 36 bytes a chunk."""
-        with _mapped(self.path(RecipeStream.TABLE)) as view:
-            yield view
+        with self.path(RecipeStream.TABLE).open("rb") as file:
+            if os.fstat(file.fileno()).st_size == 0:
+                yield b""
+                return
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+                yield mapped
 
     def stats(self) -> Iterator[FileStat]:
         """What each file looked like when it was applied, in the inventory's order."""
@@ -119,17 +127,3 @@ class Record:
     def remove(self) -> None:
         """Forget the version."""
         shutil.rmtree(self.folder, ignore_errors=True)
-
-
-@contextmanager
-def _mapped(path: Path) -> Iterator[memoryview]:
-    with path.open("rb") as file:
-        if os.fstat(file.fileno()).st_size == 0:
-            yield memoryview(b"")
-            return
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-            view = memoryview(mapped)
-            try:
-                yield view
-            finally:
-                view.release()

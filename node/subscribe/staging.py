@@ -15,7 +15,7 @@ from blake3 import blake3
 
 from core.limits import MIB
 from node.materialise import Walker, open_file, open_folder, reopen_for_writing, tampered
-from node.subscribe.records import File, Record
+from node.subscribe.records import File, Record, Table
 from sync.recipe import TABLE_RECORD_BYTES
 
 #: A beginning of a file is worth keeping from this size on; smaller files are simply fetched again.
@@ -43,7 +43,7 @@ def purge(staging: int, record: Record) -> None:
             _remove(staging, path)
 
 
-def examine(walker: Walker, file: File, table: memoryview, *, worth_bytes: int = _WORTH_BYTES) -> Leftover | None:
+def examine(walker: Walker, file: File, table: Table, *, worth_bytes: int = _WORTH_BYTES) -> Leftover | None:
     """What is usable of `file` in staging; what is not is removed. None when it must be written anew."""
     try:
         folder, name = walker.parent(file.path)
@@ -70,7 +70,7 @@ def examine(walker: Walker, file: File, table: memoryview, *, worth_bytes: int =
         os.close(reading)
 
 
-def _matching(descriptor: int, file: File, table: memoryview, available: int) -> Leftover:
+def _matching(descriptor: int, file: File, table: Table, available: int) -> Leftover:
     hasher = hashlib.sha256()
     offset = chunks = 0
     for ordinal in range(file.first, file.first + file.chunks):

@@ -87,7 +87,9 @@ class Subscriber:
             for dataset in self._datasets(subscription, entries)
         ]
 
-    def _datasets(self, subscription: Subscription, entries: dict[DatasetId, DatasetEntry]) -> Iterator[DatasetId]:
+    def _datasets(
+        self, subscription: Subscription, entries: dict[DatasetId, DatasetEntry]
+    ) -> Iterator[DatasetId]:
         known = {DatasetId(row.dataset) for row in self._mirrors.all() if row.path == str(subscription.path)}
         named = set() if "*" in subscription.dataset else {check_dataset(subscription.dataset)}
         for dataset in sorted(known | named | set(entries)):
@@ -100,7 +102,12 @@ class Subscriber:
         key = mirror_key(subscription.path, dataset)
         row = self._mirrors.get(key) or MirrorRow(key=key, dataset=dataset, path=str(subscription.path))
         mirroring = Mirroring(
-            self._tools, row, dataset, subscription.path, keep=subscription.keep, max_bytes=subscription.max_bytes
+            self._tools,
+            row,
+            dataset,
+            subscription.path,
+            keep=subscription.keep,
+            max_bytes=subscription.max_bytes,
         )
         try:
             outcome = mirroring.run(entry)
@@ -126,7 +133,9 @@ class Subscriber:
             last_error_reason=error.reason if error else None,
             last_error_time=(row.last_error_time if not changed and error else now) if error else None,
         )
-        if outcome.state is MirrorState.UPDATED or (outcome.state is MirrorState.CURRENT and not row.last_success):
+        if outcome.state is MirrorState.UPDATED or (
+            outcome.state is MirrorState.CURRENT and not row.last_success
+        ):
             row = replace(row, last_success=now)
         self._mirrors.put(row)
         _tell(outcome, changed=changed)

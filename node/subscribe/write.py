@@ -17,7 +17,7 @@ from core.limits import MIB
 from node.materialise import Walker, create_file, open_file
 from node.subscribe.plan import LocalChunk, Plan, Source
 from node.subscribe.receive import Part, Receiver
-from node.subscribe.records import STAT, File, FileStat
+from node.subscribe.records import File, FileStat, STAT, Table
 from sync.chunking import chunk_id
 from sync.manifest import VerifiedManifest
 from sync.recipe import TABLE_RECORD_BYTES
@@ -38,7 +38,7 @@ class Writer:
         target: VerifiedManifest,
         plan: Plan,
         receiver: Receiver,
-        table: memoryview,
+        table: Table,
         *,
         staging: int,
         old: int | None,

@@ -58,9 +58,7 @@ class Joining:
 
     def connect(self, _: str, roots: bytes, federation: str, limits: Limits = LIMITS) -> EnrolmentClient:
         """To where the hub listens in this test, whatever its address says."""
-        return EnrolmentClient(
-            f"127.0.0.1:{self.running.ports.enrolment_port}", roots, federation, limits
-        )
+        return EnrolmentClient(f"127.0.0.1:{self.running.ports.enrolment_port}", roots, federation, limits)
 
     def join(self, path: Path, **options: Any) -> enrol.JoinOutcome:
         return enrol.join(

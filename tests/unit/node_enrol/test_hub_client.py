@@ -56,9 +56,7 @@ class World:
             host: Any = SimpleNamespace(hub=beside)
             clock: Any = SystemClock()
             federation = TestFederation(host, clock, self.running.administrator, self.running.limits)
-            federation.members["la-dgm"] = Member(
-                PartnerId("la-dgm"), NODE, keys.signing, keys.witness, b""
-            )
+            federation.members["la-dgm"] = Member(PartnerId("la-dgm"), NODE, keys.signing, keys.witness, b"")
             policy = make_policy(federation, "la-dgm", "geology", grants(read))
             self.owner.publish_policy(policy)
             version = build_version(federation, "la-dgm", "geology", files)
@@ -99,9 +97,7 @@ def test_every_call_of_the_contract(world: World) -> None:
     [policy] = list(world.reader.list_policies(DATASET, 1))
     assert policy.envelope == detail.policy.envelope
     assert world.reader.explain_access(DATASET, PartnerId("th-dmr"), "read").allowed
-    frames = world.reader.read_blobs(
-        DATASET, version.manifest_id, RecipeStream.CONTENT, [OrdinalRange(0, 1)]
-    )
+    frames = world.reader.read_blobs(DATASET, version.manifest_id, RecipeStream.CONTENT, [OrdinalRange(0, 1)])
     [chunk] = [chunk for frame in frames for chunk in unpack(frame)]
     assert bytes(check_chunk(chunk)) == b"alpha" * 1000
     keys = load(world.joined["th-dmr"].state_dir)
@@ -129,9 +125,7 @@ def test_default_deny_over_the_wire(world: World) -> None:
         list(world.reader.list_versions(DATASET, 1))
     with pytest.raises(Denied):
         list(
-            world.reader.read_blobs(
-                DATASET, version.manifest_id, RecipeStream.CONTENT, [OrdinalRange(0, 1)]
-            )
+            world.reader.read_blobs(DATASET, version.manifest_id, RecipeStream.CONTENT, [OrdinalRange(0, 1)])
         )
 
 

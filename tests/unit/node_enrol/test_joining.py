@@ -178,9 +178,7 @@ def test_a_new_invitation_after_a_lost_one(joining: Joining) -> None:
 def test_certificates_renew_at_half_life_and_after_expiry(joining: Joining) -> None:
     joining.enrolled()
     before = identity.load(joining.state_dir).tls()
-    assert not enrol.renew_if_due(
-        state_dir=joining.state_dir, clock=joining.clock, connect=joining.connect
-    )
+    assert not enrol.renew_if_due(state_dir=joining.state_dir, clock=joining.clock, connect=joining.connect)
     enrol.renew(state_dir=joining.state_dir, clock=joining.clock, connect=joining.connect)
     after = identity.load(joining.state_dir).tls()
     assert after.key_pem != before.key_pem and after.certificate_pem != before.certificate_pem

@@ -233,13 +233,8 @@ def share(
     """Publish the next policy of `owner/name`."""
     who = who or owner
     dataset = DatasetId(f"{owner}/{name}")
-    seq, prev = 1, None
-    try:
-        known = federation.hub.catalogue.list_policies(federation.caller(who), dataset, 1)
-    except Exception:
-        known = []
-    if known:
-        seq, prev = len(known) + 1, sha256_of_payload(known[-1].envelope)
+    known = known_policies(federation, federation.caller(who), dataset)
+    seq, prev = len(known) + 1, sha256_of_payload(known[-1].envelope) if known else None
     chosen = grants(read, discover) if rules is None else rules
     made = make_policy(
         federation, owner, name, chosen, seq=seq, prev=prev, signer=federation.members[who].signing
@@ -253,6 +248,7 @@ def build_version(
     owner: str,
     name: str,
     files: Mapping[str, bytes],
+    /,
     *,
     seq: int = 1,
     prev: str | None = None,
@@ -292,9 +288,7 @@ def build_version(
     ).to_bytes(limits)
     dataset = DatasetId(f"{owner}/{name}")
     key = signer or federation.members[owner].signing
-    pin = federation.hub.catalogue.list_policies(
-        Caller(PartnerId(owner), _node_of(federation, dataset)), dataset, 1
-    )
+    pin = known_policies(federation, Caller(PartnerId(owner), _node_of(federation, dataset)), dataset)
     registry = federation.registry
     values: dict[str, Any] = {
         "dataset": dataset,
@@ -307,7 +301,7 @@ def build_version(
         "license": manifests.License(expression="CC-BY-4.0"),
         "title": {"en": name},
         "theme": "basic-geology",
-        "policy_seq": len(pin),
+        "policy_seq": len(pin) or 1,
         "policy_sha256": sha256_of_payload(pin[-1].envelope) if pin else "0" * 64,
         "registry_seq": registry.registry.seq,
         "registry_sha256": registry.id,
@@ -344,11 +338,8 @@ def publish(
     version."""
     caller = federation.caller(owner)
     dataset = DatasetId(f"{owner}/{name}")
-    try:
-        known = federation.hub.catalogue.list_versions(caller, dataset, 1)
-    except Exception:
-        known = []
-    if read is not None or discover or not _has_policy(federation, dataset, caller):
+    known = known_versions(federation, caller, dataset)
+    if read is not None or discover or not _has_policy(federation, dataset):
         share(federation, owner, name, read or (), discover)
     prev = sha256_of_payload(known[-1]) if known else None
     version = build_version(federation, owner, name, files, seq=len(known) + 1, prev=prev)
@@ -360,7 +351,21 @@ def publish(
     return version
 
 
-def _has_policy(federation: TestFederation, dataset: DatasetId, caller: Caller) -> bool:
+def known_policies(federation: TestFederation, caller: Caller, dataset: DatasetId) -> list[PolicyExtract]:
+    """Every policy that the hub holds, for its owner; none where there is no such dataset."""
+    if not _has_policy(federation, dataset):
+        return []
+    return list(InProcessHub(federation.host, caller).list_policies(dataset, 1))
+
+
+def known_versions(federation: TestFederation, caller: Caller, dataset: DatasetId) -> list[bytes]:
+    """Every version that the hub holds, for its owner."""
+    if not _has_policy(federation, dataset):
+        return []
+    return list(InProcessHub(federation.host, caller).list_versions(dataset, 1))
+
+
+def _has_policy(federation: TestFederation, dataset: DatasetId) -> bool:
     return any(each.dataset == dataset and each.policy_seq for each in federation.hub.catalogue.datasets())
 
 

@@ -28,12 +28,18 @@ class Joiner:
         self.federation = federation
         self.hub = federation.hub
         self.file = read_join_file(self.hub.enrolment.invite(KH, {"en": "GDMR"}, MAIN, **invite))
-        self.signing, self.witness, self.tls = SigningKey.generate(), WitnessKey.generate(), generate_tls_key()
+        self.signing, self.witness, self.tls = (
+            SigningKey.generate(),
+            WitnessKey.generate(),
+            generate_tls_key(),
+        )
         self.csr = make_csr(self.tls)
 
     def envelope(self, **changes) -> bytes:
         return build_join(
-            join_statement(self.file, self.csr, self.signing, self.witness, **changes), self.signing, self.witness
+            join_statement(self.file, self.csr, self.signing, self.witness, **changes),
+            self.signing,
+            self.witness,
         )
 
     def join(self, envelope: bytes | None = None) -> EnrolmentState:
@@ -241,7 +247,10 @@ def test_a_renewal_by_a_stranger_or_a_suspended_partner_gets_the_same_answer(fed
     csr = make_csr(generate_tls_key())
     federation.hub.registry.suspend(PartnerId("la-dgm"))
     answers = []
-    for partner, signing in (("la-dgm", federation.members["la-dgm"].signing), ("kh-none", SigningKey.generate())):
+    for partner, signing in (
+        ("la-dgm", federation.members["la-dgm"].signing),
+        ("kh-none", SigningKey.generate()),
+    ):
         with pytest.raises(Denied) as refused:
             federation.hub.enrolment.renew(renewal(federation, signing, csr, partner), csr)
         answers.append(str(refused.value).replace(partner, "X"))

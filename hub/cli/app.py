@@ -1,6 +1,7 @@
 """The application object that the commands register with, and what they share: settings, hub, keys."""
 
 import os
+import pwd
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -38,8 +39,23 @@ KeysOption = Annotated[
 
 
 def settings_of(ctx: typer.Context, config: Path | None) -> HubSettings:
-    """The settings that the command line or the environment names."""
-    return load_settings(commands.config_path(ctx, config))
+    """The settings that the command line or the environment names.
+
+    Raises `InvalidInput` for another user than the directory's owner: root's files would stop the hub.
+    """
+    settings = load_settings(commands.config_path(ctx, config))
+    owner = settings.layout.directory.stat().st_uid
+    if owner != os.geteuid():
+        try:
+            name = pwd.getpwuid(owner).pw_name
+        except KeyError:
+            name = f"#{owner}"
+        raise InvalidInput(
+            f"{settings.layout.directory} belongs to {name}",
+            remedy=f"run it as that user: runuser -u {name} -- syncline-hub …",
+            reason="WRONG_USER",
+        )
+    return settings
 
 
 @contextmanager

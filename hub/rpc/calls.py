@@ -25,6 +25,8 @@ from core.logs import get_logger
 from hub.rpc.identity import AuthContext
 from sync.wire.errors import status_of
 
+_SWEEP_EARLY = 0.75  # of the bound: the look-up and the ending take time too
+
 _log = get_logger("hub.rpc")
 
 CallerT = TypeVar("CallerT")
@@ -32,6 +34,7 @@ CallerT_co = TypeVar("CallerT_co", covariant=True)
 RequestT = TypeVar("RequestT", bound=Message)
 T = TypeVar("T")
 RpcContext = aio.ServicerContext[Any, Any]
+Properties = dict[str, tuple[bytes, ...]]
 Serializer = Callable[[Any], bytes]
 Deserializer = Callable[[bytes], Any]
 
@@ -47,7 +50,7 @@ class Gate(Protocol[CallerT_co]):
 class _Stream:
     """An open stream: whose it is, the task that serves it, and why it was ended from outside."""
 
-    def __init__(self, properties: AuthContext, task: asyncio.Task[None]) -> None:
+    def __init__(self, properties: Properties, task: asyncio.Task[None]) -> None:
         self.properties = properties
         self.task = task
         self.refusal: Exception | None = None
@@ -141,7 +144,7 @@ class Calls(Generic[CallerT]):
             await refuse(context, error)
 
     async def _run_stream(
-        self, properties: AuthContext, serve: Callable[[CallerT], Coroutine[Any, Any, None]]
+        self, properties: Properties, serve: Callable[[CallerT], Coroutine[Any, Any, None]]
     ) -> None:
         caller = await self.in_thread(self._gate.admit, properties)
         if self._ending is not None:
@@ -162,20 +165,25 @@ class Calls(Generic[CallerT]):
     async def sweep(self) -> None:
         """For ever: look up the callers of open streams within `reauthorise_s`, and end what must end."""
         while True:
-            await asyncio.sleep(self._limits.reauthorise_s / 2)
-            streams = list(self._streams)
-            if not streams:
+            await asyncio.sleep(self._limits.reauthorise_s * _SWEEP_EARLY)
+            callers: dict[tuple[tuple[str, tuple[bytes, ...]], ...], list[_Stream]] = {}
+            for stream in self._streams:
+                callers.setdefault(tuple(sorted(stream.properties.items())), []).append(stream)
+            if not callers:
                 continue
-            for stream, refusal in zip(streams, await self.in_thread(self._refusals, streams), strict=True):
-                if refusal is not None:
+            refusals = await self.in_thread(self._refusals, [streams[0] for streams in callers.values()])
+            for streams, refusal in zip(callers.values(), refusals, strict=True):
+                if refusal is None:
+                    continue
+                for stream in streams:
                     stream.end(refusal)
 
     def _refusals(self, streams: list[_Stream]) -> list[Exception | None]:
-        return [self._refusal(stream) for stream in streams]
+        return [self._refusal(stream.properties) for stream in streams]
 
-    def _refusal(self, stream: _Stream) -> Exception | None:
+    def _refusal(self, properties: AuthContext) -> Exception | None:
         try:
-            self._gate.admit(stream.properties)
+            self._gate.admit(properties)
         except Exception as error:  # noqa: BLE001 - a stream that cannot be authorised ends, whatever the cause
             return error
         return None
@@ -187,7 +195,7 @@ class Calls(Generic[CallerT]):
             stream.end(reason)
 
 
-def properties_of(context: RpcContext) -> AuthContext:
+def properties_of(context: RpcContext) -> Properties:
     """What gRPC knows about the connection of a call."""
     return {name: tuple(values) for name, values in context.auth_context().items()}
 

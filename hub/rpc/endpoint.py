@@ -227,5 +227,5 @@ def _common_options(limits: Limits) -> list[tuple[str, int]]:
 class _Health(HealthServicer):
     """Answers probes; keeps no stream open for strangers."""
 
-    async def Watch(self, request: health_pb2.HealthCheckRequest, context: RpcContext) -> None:  # noqa: N802
+    async def Watch(self, request: health_pb2.HealthCheckRequest, context: RpcContext) -> None:  # noqa: ARG002, N802
         await context.abort(grpc.StatusCode.UNIMPLEMENTED, "ask with Check")

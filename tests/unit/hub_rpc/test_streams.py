@@ -118,6 +118,81 @@ def test_an_upload_ends_when_its_caller_is_suspended(running: Any) -> None:
     assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
 
 
+def test_a_download_ends_when_its_caller_is_suspended_even_while_it_stalls(
+    running: Any, monkeypatch: Any
+) -> None:
+    from hub.services.content import ContentService
+
+    closed = threading.Event()
+
+    def endless(*_: Any) -> Iterator[bytes]:
+        try:
+            while True:
+                yield bytes(500_000)
+        finally:
+            closed.set()
+
+    monkeypatch.setattr(ContentService, "read_blobs", endless)
+    member = running.enrol("la-dgm")
+    request = content_pb2.ReadBlobsRequest(
+        dataset="la-dgm/x",
+        manifest_sha256=bytes(32),
+        stream=content_pb2.RECIPE_STREAM_CONTENT,
+        ranges=[content_pb2.OrdinalRange(first=0, count=1)],
+    )
+    with member.channel() as channel:
+        call = content_pb2_grpc.ContentServiceStub(channel).ReadBlobs(request, timeout=30)
+        next(call)  # and then reads no more: the hub waits for flow control
+        with running.beside() as hub:
+            hub.registry.suspend(PartnerId("la-dgm"))
+        assert closed.wait(10)
+        with pytest.raises(grpc.RpcError) as caught:
+            list(call)
+    assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
+
+
+def test_a_download_that_nobody_wants_any_more_is_closed(running: Any, monkeypatch: Any) -> None:
+    from hub.services.content import ContentService
+
+    closed = threading.Event()
+
+    def endless(*_: Any) -> Iterator[bytes]:
+        try:
+            while True:
+                yield bytes(500_000)
+        finally:
+            closed.set()
+
+    monkeypatch.setattr(ContentService, "read_blobs", endless)
+    member = running.enrol("la-dgm")
+    request = content_pb2.ReadBlobsRequest(
+        dataset="la-dgm/x",
+        manifest_sha256=bytes(32),
+        stream=content_pb2.RECIPE_STREAM_CONTENT,
+        ranges=[content_pb2.OrdinalRange(first=0, count=1)],
+    )
+    with member.channel() as channel:
+        call = content_pb2_grpc.ContentServiceStub(channel).ReadBlobs(request, timeout=30)
+        next(call)
+        call.cancel()
+        assert closed.wait(10)
+
+
+def test_an_upload_that_breaks_keeps_what_had_arrived(running: Any) -> None:
+    member = running.enrol("la-dgm")
+    more: Queue[bytes | None] = Queue()
+    with member.channel() as channel:
+        call = upload(channel, iter(more.get, None))
+        more.put(frame(b"one"))
+        next(call)
+        call.cancel()
+        more.put(None)
+        answer = content_pb2_grpc.ContentServiceStub(channel).FindMissingBlobs(
+            messages.find_missing_to_message([chunk(b"one").id]), timeout=10
+        )
+    assert messages.missing_from_message(answer, 1) == [False]
+
+
 def test_the_doorbell_rings_at_the_start_and_when_the_registry_changes(running: Any) -> None:
     member = running.enrol("la-dgm")
     with member.channel() as channel:

@@ -12,6 +12,8 @@
         log.key                 the log's signing key (checkpoints)
       admin/                the administrators' keys, `<name>.key`; belong on another machine
 
+Only names are known here, nothing is opened:
+
     layout = Layout(Path("/var/lib/syncline-hub"))
     layout.database
 """

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from sqlalchemy.exc import OperationalError
 
 from core import commands, logs
 from core.clock import SystemClock, format_instant
-from core.errors import InvalidInput
+from core.errors import InvalidInput, Unavailable
 from core.names import PartnerId, check_partner
 from hub.administrators import keys_at_hand, require_keys
 from hub.config import DEFAULT_PATH, HubSettings, load_settings
@@ -63,13 +64,19 @@ def opened(settings: HubSettings) -> Generator[Hub]:
     """The hub's services, beside a running hub or without one. A command's log is its warnings."""
     logs.configure(level="warning")
     secret = passphrase()
-    with Hub.open(
-        settings.layout,
-        federation=settings.federation,
-        clock=SystemClock(),
-        administrator_keys=lambda: keys_at_hand(settings.admin_keys, secret),
-    ) as hub:
-        yield hub
+    try:
+        with Hub.open(
+            settings.layout,
+            federation=settings.federation,
+            clock=SystemClock(),
+            administrator_keys=lambda: keys_at_hand(settings.admin_keys, secret),
+        ) as hub:
+            yield hub
+    except OperationalError as error:  # locked for too long, disk full, read-only
+        raise Unavailable(
+            f"{settings.layout.database}: {error.orig}",
+            remedy="see the disk's space and rights (syncline-hub status), and try again",
+        ) from error
 
 
 def keys_for(settings: HubSettings, keys: Path | None) -> Sequence[SigningKey]:

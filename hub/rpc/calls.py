@@ -19,7 +19,7 @@ import grpc
 from google.protobuf.message import Message
 from grpc import aio
 
-from core.errors import SynclineError
+from core.errors import Corrupt, SynclineError, Untrusted
 from core.limits import Limits
 from core.logs import get_logger
 from hub.rpc.identity import AuthContext
@@ -37,6 +37,9 @@ RpcContext = aio.ServicerContext[Any, Any]
 Properties = dict[str, tuple[bytes, ...]]
 Serializer = Callable[[Any], bytes]
 Deserializer = Callable[[bytes], Any]
+
+
+_SUSPICIOUS = (Untrusted, Corrupt)
 
 
 class Gate(Protocol[CallerT_co]):
@@ -215,6 +218,8 @@ async def refuse(context: RpcContext, error: Exception) -> NoReturn:
         await context.abort(
             grpc.StatusCode.INTERNAL, f"the hub failed; tell its operator: incident {incident}"
         )
+    tell = _log.warning if isinstance(error, _SUSPICIOUS) else _log.debug
+    tell("refused", problem=error.message, reason=error.reason, peer=context.peer())
     status = status_of(error)
     await context.abort(status.code, status.details or "", tuple(status.trailing_metadata or ()))
     raise AssertionError("abort raises")

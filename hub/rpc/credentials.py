@@ -10,6 +10,7 @@ failure is logged each time, with its remedy, and shown by `problem`.
 
 import threading
 from pathlib import Path
+from typing import NamedTuple
 
 import grpc
 from cryptography import x509
@@ -20,6 +21,12 @@ from core.logs import get_logger
 from hub.layout import Layout
 
 _log = get_logger("hub.rpc.credentials")
+
+
+class _Files(NamedTuple):
+    key: bytes
+    chain: bytes
+    ca: bytes
 
 
 class ServerIdentity:
@@ -40,23 +47,28 @@ class ServerIdentity:
 
     def node_port(self) -> grpc.ServerCredentials:
         """TLS that demands a client certificate of the hub's CA."""
-        return grpc.dynamic_ssl_server_credentials(
-            self._configuration(with_clients=True),
-            lambda: self._fetch(with_clients=True),
-            require_client_authentication=True,
-        )
+        return self._credentials(with_clients=True)
 
     def enrolment_port(self) -> grpc.ServerCredentials:
         """TLS without a client certificate."""
-        return grpc.dynamic_ssl_server_credentials(
-            self._configuration(with_clients=False),
-            lambda: self._fetch(with_clients=False),
-            require_client_authentication=False,
-        )
+        return self._credentials(with_clients=False)
 
-    def _fetch(self, *, with_clients: bool) -> grpc.ServerCertificateConfiguration:
-        self.refresh()
-        return self._configuration(with_clients=with_clients)
+    def _credentials(self, *, with_clients: bool) -> grpc.ServerCredentials:
+        given = self._current
+
+        def fetch() -> grpc.ServerCertificateConfiguration | None:
+            nonlocal given
+            self.refresh()
+            if given is self._current:
+                return None  # gRPC goes on with what it has
+            given = self._current
+            return _configuration(given, with_clients=with_clients)
+
+        return grpc.dynamic_ssl_server_credentials(
+            _configuration(given, with_clients=with_clients),
+            fetch,  # type: ignore[arg-type]  # gRPC documents None for "as before"; its types do not
+            require_client_authentication=with_clients,
+        )
 
     def refresh(self) -> None:
         """Look at the files again; never raises."""
@@ -75,15 +87,11 @@ class ServerIdentity:
                     remedy=f"restore {self._layout.server_certificate} and its key from a backup",
                 )
 
-    def _configuration(self, *, with_clients: bool) -> grpc.ServerCertificateConfiguration:
-        key, chain, ca = self._current
-        return grpc.ssl_server_certificate_configuration([(key, chain)], ca if with_clients else None)
-
     def _stamps(self) -> tuple[int, ...]:
         paths = (self._layout.server_key, self._layout.server_certificate, self._layout.ca_certificate)
         return tuple(stamp for path in paths for stamp in _stamp(path))
 
-    def _read(self) -> tuple[bytes, bytes, bytes]:
+    def _read(self) -> _Files:
         key = self._layout.server_key.read_bytes()
         chain = self._layout.server_certificate.read_bytes()
         ca = self._layout.ca_certificate.read_bytes()
@@ -95,7 +103,12 @@ class ServerIdentity:
             raise Corrupt(f"the hub's TLS files do not parse: {error}") from error
         if public != own:
             raise Unavailable("the hub's certificate and its key do not match")
-        return key, chain, ca
+        return _Files(key, chain, ca)
+
+
+def _configuration(files: _Files, *, with_clients: bool) -> grpc.ServerCertificateConfiguration:
+    pair = (files.key, files.chain)
+    return grpc.ssl_server_certificate_configuration([pair], files.ca if with_clients else None)
 
 
 def _stamp(path: Path) -> tuple[int, int, int]:

@@ -1,5 +1,6 @@
 """Only an enrolled node's own certificate over TLS 1.3 opens the node port; nothing in a message does."""
 
+import ssl
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from syncline.v1 import enrolment_pb2, enrolment_pb2_grpc, hub_pb2, hub_pb2_grpc
 from core.errors import Untrusted
 from core.names import PartnerId
 from hub.rpc.identity import check_tls
+from hub.signing_duties import issue_certificate
 from security.certificates import create_ca, generate_tls_key, issue_node_certificate, make_csr
 from security.keystore import tls_key_pem
 
@@ -182,3 +184,15 @@ def test_a_call_over_less_than_tls_1_3_is_refused(version: str) -> None:
         check_tls({"ssl_tls_version": [version.encode()]})
     with pytest.raises(Untrusted):
         check_tls({"transport_security_type": [b"ssl"]})
+
+
+def test_a_renewed_server_certificate_serves_the_next_connection(running: Any) -> None:
+    def serial() -> int:
+        address = ("127.0.0.1", running.ports.enrolment_port)
+        pem = ssl.get_server_certificate(address)
+        return x509.load_pem_x509_certificate(pem.encode()).serial_number
+
+    first = serial()
+    assert serial() == first
+    issue_certificate(running.layout, running.settings, datetime.now(UTC), running.limits)
+    assert serial() != first

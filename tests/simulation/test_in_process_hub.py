@@ -1,4 +1,5 @@
-"""The simulated network does what it says: requests get lost, answers get lost after the fact, streams break."""
+"""The simulated network does what it says: requests get lost, answers get lost after the fact, streams
+break."""
 
 from dataclasses import replace
 

@@ -24,7 +24,7 @@ from typing import NamedTuple
 from core.limits import LIMITS, Limits
 from core.logs import printable
 from core.names import case_key, path_problem, portability_problem
-from node.units import SQLITE_SIDECARS, incomplete, is_special, is_sqlite_name, sidecar_base, unit_of
+from node.units import SQLITE_SIDECARS, any_special, incomplete, is_sqlite_name, sidecar_base, unit_of
 
 
 class Stat(NamedTuple):
@@ -52,10 +52,14 @@ class Obstacle(NamedTuple):
     path: str
     reason: str
     below: bool = False
+    kind: str = "held"  # "skipped": of a sort that is never carried
 
 
 UNMOUNTED = "another disk was mounted here when it was published, and is not now"
 
+_LINK = "is a link"
+_SPECIAL = "is a device, a socket or another special file"
+_NEVER_CARRIED = (_LINK, _SPECIAL)
 _PLAIN_PATH = 600
 _PLAIN_DEPTH = 40
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_.,=+()\[\] -]{1,200}", re.ASCII).fullmatch
@@ -176,11 +180,12 @@ class _Walk:
             reason = self._unfit(path + name, entry, folders)
             if reason is not None:
                 unfit.append(name)
-                obstacles.append(Obstacle(path + name, reason, below=name in folders))
+                kind = "skipped" if reason in _NEVER_CARRIED else "held"
+                obstacles.append(Obstacle(path + name, reason, name in folders, kind))
         for name in unfit:
             del entries[name]
             folders.discard(name)
-        special = any(is_special(name) for name in entries) or self._rules.portable
+        special = any_special(entries) or self._rules.portable
         if special:
             self._part_units(path, entries, folders, obstacles)
         # Strings compare by code point, which is the order of their UTF-8 bytes.
@@ -242,7 +247,7 @@ class _Walk:
             if entry.is_dir(follow_symlinks=False):
                 folders.add(path.rpartition("/")[2])
             elif problem is None and not entry.is_file(follow_symlinks=False):
-                problem = "is a link" if entry.is_symlink() else "is not a regular file"
+                problem = _LINK if entry.is_symlink() else _SPECIAL
         except OSError as error:
             return f"cannot be examined: {error.strerror}"
         return problem

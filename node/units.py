@@ -10,7 +10,7 @@ together. The journals of an SQLite file are never files of their own.
 """
 
 import posixpath
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 SHAPEFILE_REQUIRED = (".shp", ".shx", ".dbf")
 SHAPEFILE_PARTS = frozenset(
@@ -41,10 +41,13 @@ _SPECIAL = frozenset(
 )
 
 
-def is_special(name: str) -> bool:
-    """Whether a name may be a part of a unit or a database; False for most names, quickly."""
-    dot = name.rfind(".")
-    return (dot >= 0 and name[dot:].lower() in _SPECIAL) or name.endswith(SQLITE_SIDECARS)
+def any_special(names: Iterable[str]) -> bool:
+    """Whether any of a folder's names may be a part of a unit or a database; quick, for the many that have none."""
+    endings = {name[name.rfind(".") :].lower() for name in names}
+    if not endings.isdisjoint(_SPECIAL):
+        return True
+    together = "\n".join(names)
+    return any(suffix in together for suffix in SQLITE_SIDECARS)
 
 
 def is_sqlite_name(name: str) -> bool:

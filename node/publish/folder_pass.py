@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from core.clock import format_instant
-from core.logs import get_logger
 from node.folder import FolderIdentity
 from node.publish import guard, versions
 from node.publish.describe import describe, described
@@ -29,7 +28,6 @@ from security.rules import next_change
 from sync.ports import ChunkId
 from sync.upload import BlobUploader
 
-_log = get_logger("node.publish")
 _ISSUES_SHOWN = 5
 _ISSUES_KEPT = 1_000
 
@@ -91,6 +89,7 @@ class FolderPass:
                 preparer.read_all(
                     uploader.add if uploader else _discard, _ignore if uploader else tools.progress.advance
                 )
+                self._unsettled = self._unsettled or preparer.restless
                 wanted = self._wanted(head, uploads)
                 if wanted is not None:
                     return wanted
@@ -204,8 +203,6 @@ class FolderPass:
             attention.append(
                 f"… {held} held and {skipped} skipped in all: see syncline-node plan {tools.dataset}"
             )
-        for line in attention:
-            _log.warning(line, dataset=tools.dataset)
         tools.records.note(
             state,
             detail=attention[0] if attention else "",
@@ -234,9 +231,6 @@ class FolderPass:
     def _wait(self, waiting: Waiting, head: Head) -> PublishOutcome:
         tools, scratch = self.tools, self._scratch
         tools.records.note(PublishState.WAITING, detail=waiting.lines[0], waiting=waiting.facts())
-        remedy = f"look at syncline-node plan {tools.dataset}, then: syncline-node approve {tools.dataset}"
-        for line in waiting.lines:
-            _log.warning(line, dataset=tools.dataset, remedy=remedy)
         return PublishOutcome(
             tools.dataset,
             PublishState.WAITING,

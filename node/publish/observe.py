@@ -9,14 +9,12 @@ the state and nobody is contacted, so that `plan` can do the same.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from heapq import merge
-from operator import attrgetter
 
 from core.errors import Unavailable
 from core.limits import LIMITS, Limits
 from node.config import PublishSection
-from node.publish.records import Known, PublishRecords, Seen
-from node.publish.scratch import ABSENT, HELD, KNOWN, NEW, SAME, Scratch, WorkItem
+from node.publish.records import KnownRow, PublishRecords
+from node.publish.scratch import ABSENT, HELD, KNOWN, NEW, Scratch, WorkItem
 from node.scan import UNMOUNTED, Found, Obstacle, ScanRules, Stat, walk
 
 _NO_STAT = Stat(0, 0, 0, 0, "")
@@ -49,9 +47,8 @@ def observe(
         limits=limits,
     )
     comparison = _Comparison(scratch, tuple(f"{point}/" for point in unmounted))
-    known = merge(records.known_files(), records.left_over(), key=attrgetter("path"))
     try:
-        return comparison.run(walk(section.path, rules), known)
+        return comparison.run(walk(section.path, rules), records.known_files())
     except OSError as error:
         raise Unavailable(
             f"the published folder {section.path} cannot be listed: {error.strerror}",
@@ -67,27 +64,25 @@ class _Comparison:
         self._below = ""  # an obstacle for everything that starts so
         self._reason = ""
 
-    def run(self, items: Iterator[Found | Obstacle], known_files: Iterator[Known]) -> Observed:
+    def run(self, items: Iterator[Found | Obstacle], known_files: Iterator[KnownRow]) -> Observed:
         files = size = 0
         known = next(known_files, None)
         for item in items:
             path = item.path
-            key = path
-            if isinstance(item, Obstacle) and item.below:
-                key = path + "/"
-            while known is not None and known.path < key:
-                self._absent(known)
-                known = next(known_files, None)
-            same = known if known is not None and known.path == key else None
             if isinstance(item, Found):
+                key = path
                 files += 1
                 size += item.stat.size
-                if same is None or same.was is None or same.seen is None or same.seen.stat != item.stat:
-                    self._differs(item, same)
-                elif same.seen.racy or same.seen.sha256 != same.was:
-                    self._differs(item, same)
             else:
+                key = path + "/" if item.below else path
+            while known is not None and known[0] < key:
+                self._absent(known)
+                known = next(known_files, None)
+            same = known if known is not None and known[0] == key else None
+            if isinstance(item, Obstacle):
                 self._obstacle(item, same)
+            elif same is None or same[3:8] != item.stat or same[8] or same[9] != same[1]:
+                self._differs(item, same)
             if same is not None:
                 known = next(known_files, None)
         while known is not None:
@@ -95,41 +90,37 @@ class _Comparison:
             known = next(known_files, None)
         return Observed(files, size)
 
-    def _differs(self, item: Found, known: Known | None) -> None:
-        was, was_bytes = (known.was, known.was_bytes) if known is not None else (None, 0)
-        seen: Seen | None = known.seen if known is not None else None
-        if seen is not None and seen.stat == item.stat and not seen.racy:
-            state = SAME if seen.sha256 == was else KNOWN
-            work = WorkItem(
-                item.path, item.disk, item.stat, item.unit, was, was_bytes, seen.sha256, seen.bytes, state
-            )
-        else:
-            work = WorkItem(
-                item.path, item.disk, item.stat, item.unit, was, was_bytes, None, item.stat.size, NEW
-            )
-        self._scratch.add(work)
+    def _differs(self, item: Found, known: KnownRow | None) -> None:
+        was, was_bytes = (known[1], known[2]) if known is not None else (None, 0)
+        sha256, size, state = None, item.stat.size, NEW
+        if known is not None and known[3:8] == item.stat and not known[8]:
+            sha256, size, state = known[9], known[10], KNOWN
+        self._scratch.add(
+            WorkItem(item.path, item.disk, item.stat, item.unit, was, was_bytes, sha256, size, state)
+        )
 
-    def _obstacle(self, item: Obstacle, known: Known | None) -> None:
+    def _obstacle(self, item: Obstacle, known: KnownRow | None) -> None:
         if item.below:
             self._below, self._reason = item.path + "/", item.reason
             self._scratch.issue(item.path + "/", "held", item.reason)
-        elif known is not None and known.was is not None:
+        elif known is not None and known[1] is not None:
             self._held(known, item.reason)
         else:
-            self._scratch.issue(item.path, "skipped", item.reason)
+            self._scratch.issue(item.path, item.kind, item.reason)
 
-    def _absent(self, known: Known) -> None:
-        if known.was is None:
+    def _absent(self, known: KnownRow) -> None:
+        if known[1] is None:
             return  # hashed once, never published
-        if self._below and known.path.startswith(self._below):
+        if self._below and known[0].startswith(self._below):
             self._held(known, self._reason)
-        elif self._unmounted and known.path.startswith(self._unmounted):
+        elif self._unmounted and known[0].startswith(self._unmounted):
             self._held(known, UNMOUNTED)
         else:
-            self._scratch.add(
-                WorkItem(known.path, None, _NO_STAT, "", known.was, known.was_bytes, None, 0, ABSENT)
-            )
+            self._keep(known, ABSENT)
 
-    def _held(self, known: Known, reason: str) -> None:
-        self._scratch.add(WorkItem(known.path, None, _NO_STAT, "", known.was, known.was_bytes, None, 0, HELD))
-        self._scratch.issue(known.path, "held", reason)
+    def _held(self, known: KnownRow, reason: str) -> None:
+        self._keep(known, HELD)
+        self._scratch.issue(known[0], "held", reason)
+
+    def _keep(self, known: KnownRow, state: str) -> None:
+        self._scratch.add(WorkItem(known[0], None, _NO_STAT, "", known[1], known[2], None, 0, state))

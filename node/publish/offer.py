@@ -54,7 +54,7 @@ class Offerer:
         owners: list[Listed] = []
         given: set[str] = set()
         for one in listed:
-            for segment in self._records.chunk_table(one.sha256):
+            for segment in self._records.chunk_table(one):
                 for at in range(0, len(segment), TABLE_RECORD_BYTES):
                     ids.append(segment[at : at + 32])
                     owners.append(one)

@@ -11,25 +11,28 @@ batches, so that an interrupted pass does not read it again. One file's failure 
 
 import os
 import stat as modes
+import struct
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from io import FileIO
 from pathlib import Path
-from typing import Self
+from typing import IO, Self
 
 from core.clock import Clock
-from core.limits import LIMITS, Limits
+from core.limits import GIB, LIMITS, Limits
 from node.publish.records import SEGMENT_BYTES, PublishRecords, Seen
 from node.publish.scratch import NEW, READY, SAME, Scratch, WorkItem
 from node.scan import Stat, stat_of
+
 from node.settle import is_racy
 from node.snapshot import NotNow, is_sqlite, snapshot, stat_of_database
 from sync.chunking import FileDigest, FileHasher, Sink
 from sync.ports import ChunkId
-from sync.recipe import ChunkRef, write_table
 
 _BATCH_FILES = 2_000
-_BATCH_BYTES = 16 * 1024 * 1024
+_BATCH_BYTES = 4 * GIB
+_RECORD = struct.Struct("<32sI")
 
 
 class Changed(Exception):
@@ -48,7 +51,7 @@ class Preparer:
         clock: Clock,
         limits: Limits = LIMITS,
     ) -> None:
-        self._root = root
+        self._root = f"{root}/"
         self._records = records
         self._scratch = scratch
         self._work_dir = work_dir
@@ -56,7 +59,8 @@ class Preparer:
         self._hasher = FileHasher(limits)
         self._seen: list[tuple[str, Seen]] = []
         self._segments: list[tuple[bytes, int, bytes]] = []
-        self._kept_bytes = 0
+        self._since_flush = 0
+        self.restless = False  # some file changed before or while it was read
 
     def read_all(self, sink: Sink, on_file: Callable[[int], None]) -> None:
         """Read every NEW file; `on_file` hears the size of each when it is done with."""
@@ -64,6 +68,7 @@ class Preparer:
             try:
                 self._read(item, sink)
             except Changed:
+                self.restless = True
                 self._scratch.hold(item.path, "changed while it was read")
             except NotNow as error:
                 self._scratch.hold(item.path, error.message)
@@ -77,7 +82,7 @@ class Preparer:
         """Read known content again and give its chunks to `sink`; False when the file does not hold it any more."""
         assert item.sha256 is not None
         try:
-            digest = self._digest(item, sink, None)
+            digest = self._digest(item, sink)
         except (Changed, NotNow, OSError):
             return False
         return bytes.fromhex(digest.sha256) == item.sha256
@@ -86,7 +91,7 @@ class Preparer:
         """Write what was hashed to the state, durably."""
         if self._seen:
             self._records.store_hashed(self._seen, self._segments)
-        self._seen, self._segments, self._kept_bytes = [], [], 0
+        self._seen, self._segments, self._since_flush = [], [], 0
 
     def __enter__(self) -> Self:
         return self
@@ -97,44 +102,43 @@ class Preparer:
     def _read(self, item: WorkItem, sink: Sink) -> None:
         begun_ns = int(self._clock.now().timestamp() * 1e9)
         with closing(_Table()) as table:
-            digest = self._digest(item, sink, table)
+
+            def both(id_: ChunkId, data: memoryview) -> None:
+                table.add(id_, len(data))
+                sink(id_, data)
+
+            digest = self._digest(item, both)
             sha256 = bytes.fromhex(digest.sha256)
             segments = ((sha256, number, segment) for number, segment in enumerate(table.segments()))
-            if table.bytes > SEGMENT_BYTES:
+            if table.is_large:
                 self._records.store_hashed([], segments)
             else:
                 self._segments.extend(segments)
-                self._kept_bytes += table.bytes
         self._seen.append((item.path, Seen(item.stat, is_racy(item.stat, begun_ns), sha256, digest.bytes)))
         self._scratch.settle(item.path, SAME if sha256 == item.was else READY, sha256, digest.bytes)
-        if len(self._seen) >= _BATCH_FILES or self._kept_bytes >= _BATCH_BYTES:
+        self._since_flush += digest.bytes
+        if len(self._seen) >= _BATCH_FILES or self._since_flush >= _BATCH_BYTES:
             self.flush()
 
-    def _digest(self, item: WorkItem, sink: Sink, table: "_Table | None") -> FileDigest:
-        path = self._root / (item.disk or item.path)
-
-        def both(id_: ChunkId, data: memoryview) -> None:
-            if table is not None:
-                table.add(id_, len(data))
-            sink(id_, data)
-
+    def _digest(self, item: WorkItem, sink: Sink) -> FileDigest:
+        path = self._root + (item.disk or item.path)
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-        with open(descriptor, "rb", buffering=0) as file:
+        with FileIO(descriptor) as file:
             info = os.fstat(descriptor)
             if not modes.S_ISREG(info.st_mode) or not _agrees(info, item.stat):
                 raise Changed
             if is_sqlite(os.pread(descriptor, 16, 0)):
-                return self._digest_database(path, item, both)
-            digest = self._hasher.digest(file, both)
+                return self._digest_database(Path(path), item, sink)
+            digest = self._hasher.digest(file, sink)
+            # A file that another one has replaced under its name since is found by the next scan.
             if not _agrees(os.fstat(descriptor), item.stat) or digest.bytes != item.stat.size:
                 raise Changed
-        if stat_of(os.fspath(path), journals=bool(item.stat.wal)) != item.stat:
-            raise Changed
         return digest
 
     def _digest_database(self, path: Path, item: WorkItem, sink: Sink) -> FileDigest:
         with snapshot(path, self._work_dir) as (file, stat):
-            if stat._replace(wal="") != item.stat._replace(wal=""):
+            # A name that does not tell of a database has no journals in its scanned stat.
+            if stat._replace(wal="") != item.stat._replace(wal="") or (item.stat.wal and stat != item.stat):
                 raise Changed
             digest = self._hasher.digest(file, sink)
         if stat_of_database(path) != stat:
@@ -143,9 +147,9 @@ class Preparer:
 
     def _check_units(self) -> None:
         """The parts of a unit must all still be what was read, now that the last of them was."""
-        for item in self._scratch.items(READY):
-            path = os.fspath(self._root / (item.disk or item.path))
-            if item.unit and stat_of(path, journals=bool(item.stat.wal)) != item.stat:
+        for item in self._scratch.items(READY, units=True):
+            if stat_of(self._root + (item.disk or item.path), journals=bool(item.stat.wal)) != item.stat:
+                self.restless = True
                 self._scratch.hold(item.path, "changed while it was read")
         self._scratch.hold_broken_units()
 
@@ -155,26 +159,41 @@ def _agrees(info: os.stat_result, stat: Stat) -> bool:
 
 
 class _Table:
-    """A chunk table that is being written; a large file's goes to the disk."""
+    """A chunk table that is being written; what a large file's has above one segment goes to the disk."""
 
     def __init__(self) -> None:
-        self._file = tempfile.SpooledTemporaryFile(SEGMENT_BYTES)  # noqa: SIM115 -- closed by `close`
+        self._data = bytearray()
+        self._file: IO[bytes] | None = None
         self.bytes = 0
 
     def add(self, id_: ChunkId, length: int) -> None:
-        write_table(ChunkRef(id_, length), self)
-
-    def write(self, data: bytes, /) -> int:
-        self.bytes += len(data)
-        return self._file.write(data)
+        self._data += _RECORD.pack(id_, length)
+        if len(self._data) >= SEGMENT_BYTES:
+            self._spill()
 
     def segments(self) -> Iterator[bytes]:
+        if self._file is None:
+            if self._data:
+                yield bytes(self._data)
+            return
+        self._spill()
         self._file.seek(0)
         while segment := self._file.read(SEGMENT_BYTES):
             yield segment
 
+    @property
+    def is_large(self) -> bool:
+        return self._file is not None
+
     def close(self) -> None:
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
+
+    def _spill(self) -> None:
+        if self._file is None:
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115 -- closed by `close`
+        self._file.write(self._data)
+        self._data.clear()
 
 
 __all__ = ["Changed", "Preparer"]

@@ -145,8 +145,6 @@ class Publisher:
 
     def _wait(self, waiting: Waiting) -> PublishOutcome:
         self._records.note(PublishState.WAITING, detail=waiting.lines[0], waiting=waiting.facts())
-        for line in waiting.lines:
-            _log.warning(line, dataset=self.dataset, remedy=f"syncline-node approve {self.dataset}")
         again_at = next_change(self._tools.rules, self._tools.clock.now())
         return PublishOutcome(self.dataset, PublishState.WAITING, attention=waiting.lines, again_at=again_at)
 

@@ -12,6 +12,9 @@ Each write is one durable transaction.
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from heapq import merge
+from itertools import chain
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from core.errors import InvalidInput, SynclineError
@@ -52,21 +55,22 @@ class Seen(NamedTuple):
     bytes: int
 
 
-class Known(NamedTuple):
-    """A path that was published, or hashed by a pass that did not end."""
+# Within the nouns below the plain name is a field.
+Bytes = bytes
 
-    path: str
-    was: bytes | None
-    was_bytes: int
-    seen: Seen | None
+KnownRow = tuple[Any, ...]
+"""A path that was published, or hashed by a pass that did not end: path, published content (None: not published) and
+its bytes, then the last hashing: the five fields of `Stat` (None: never), racy, content, bytes. Raw, because a scan of many
+unchanged files does nothing else than to compare these."""
 
 
 class Listed(NamedTuple):
-    """A file of a version."""
+    """A file of a version. `table`: the first segment of its chunk table, where it is at hand."""
 
     path: str
     sha256: bytes
     bytes: int
+    table: Bytes | None = None
 
 
 class ListChange(NamedTuple):
@@ -104,34 +108,36 @@ class PublishRecords:
             "SELECT manifest_seq, manifest_id, manifest_envelope, policy_seq, policy_id, policy_envelope,"
             " disclosures, files, bytes, has_content, described, folder FROM heads WHERE dataset = ?"
         )
-        return None if row is None else Head(*row[:9], has_content=bool(row[9]), described=row[10], folder=row[11])
+        return (
+            None
+            if row is None
+            else Head(*row[:9], has_content=bool(row[9]), described=row[10], folder=row[11])
+        )
 
-    def known_files(self) -> Iterator[Known]:
-        """Every path that was published, by path, with its last hashing; see `left_over` for the others."""
-        cursor = self._state.database.conn.execute(
-            "SELECT p.path, p.sha256, p.bytes, s.size, s.mtime_ns, s.ctime_ns, s.inode, s.wal, s.racy, s.sha256, s.bytes"
-            " FROM published p LEFT JOIN seen s ON s.dataset = p.dataset AND s.path = p.path"
+    def known_files(self) -> Iterator[KnownRow]:
+        """Every path that was published or hashed, by path, with its last hashing."""
+        known = self._state.database.conn.execute(
+            "SELECT p.path, p.sha256, p.bytes, s.size, s.mtime_ns, s.ctime_ns, s.inode, s.wal, s.racy, s.sha256,"
+            " s.bytes FROM published p LEFT JOIN seen s ON s.dataset = p.dataset AND s.path = p.path"
             " WHERE p.dataset = ? ORDER BY p.path",
             (self.dataset,),
         )
-        for row in cursor:
-            seen = None if row[3] is None else Seen(Stat(*row[3:8]), bool(row[8]), row[9], row[10])
-            yield Known(row[0], row[1], row[2], seen)
-
-    def left_over(self) -> Iterator[Known]:
-        """Every path that was hashed and not published, by path."""
-        cursor = self._state.database.conn.execute(
-            "SELECT path, size, mtime_ns, ctime_ns, inode, wal, racy, sha256, bytes FROM seen s WHERE dataset = ?"
-            " AND NOT EXISTS (SELECT 1 FROM published p WHERE p.dataset = s.dataset AND p.path = s.path) ORDER BY path",
+        left_over = self._state.database.conn.execute(
+            "SELECT path, NULL, 0, size, mtime_ns, ctime_ns, inode, wal, racy, sha256, bytes FROM seen s"
+            " WHERE dataset = ? AND NOT EXISTS (SELECT 1 FROM published p WHERE p.dataset = s.dataset"
+            " AND p.path = s.path) ORDER BY path",
             (self.dataset,),
         )
-        for row in cursor:
-            yield Known(row[0], None, 0, Seen(Stat(*row[1:6]), bool(row[6]), row[7], row[8]))
+        first = left_over.fetchone()
+        return known if first is None else merge(known, chain([first], left_over), key=itemgetter(0))
 
     def published(self) -> Iterator[Listed]:
-        """The list of the last accepted version, by path."""
+        """The list of the last accepted version, by path, with the chunk tables of small files."""
         cursor = self._state.database.conn.execute(
-            "SELECT path, sha256, bytes FROM published WHERE dataset = ? ORDER BY path", (self.dataset,)
+            "SELECT p.path, p.sha256, p.bytes, t.data FROM published p"
+            " LEFT JOIN chunk_tables t ON t.sha256 = p.sha256 AND t.segment = 0"
+            " WHERE p.dataset = ? ORDER BY p.path",
+            (self.dataset,),
         )
         return (Listed(*row) for row in cursor)
 
@@ -139,26 +145,16 @@ class PublishRecords:
         """Whether the last accepted version has `path`."""
         return self._row("SELECT 1 FROM published WHERE dataset = ? AND path = ?", path) is not None
 
-    def seen(self, path: str) -> Seen | None:
-        """The last hashing of `path`."""
-        row = self._row(
-            "SELECT size, mtime_ns, ctime_ns, inode, wal, racy, sha256, bytes FROM seen WHERE dataset = ? AND path = ?",
-            path,
-        )
-        return None if row is None else Seen(stat=Stat(*row[:5]), racy=bool(row[5]), sha256=row[6], bytes=row[7])
-
-    def chunk_table(self, sha256: bytes) -> Iterator[bytes]:
-        """How the content `sha256` is cut: 36 bytes a chunk, in segments; none for an empty file."""
+    def chunk_table(self, listed: Listed) -> Iterator[bytes]:
+        """How the content of `listed` is cut: 36 bytes a chunk, in segments; none for an empty file."""
+        if listed.table is not None and len(listed.table) < SEGMENT_BYTES:
+            yield listed.table
+            return
         cursor = self._state.database.conn.execute(
-            "SELECT data FROM chunk_tables WHERE sha256 = ? ORDER BY segment", (sha256,)
+            "SELECT data FROM chunk_tables WHERE sha256 = ? ORDER BY segment", (listed.sha256,)
         )
         for (data,) in cursor:
             yield data
-
-    def has_table(self, sha256: bytes, size: int) -> bool:
-        """Whether it is known how that content is cut."""
-        query = "SELECT 1 FROM chunk_tables WHERE sha256 = ? AND segment = 0"
-        return size == 0 or self._state.database.conn.execute(query, (sha256,)).fetchone() is not None
 
     # -- hashing ---------------------------------------------------------------------------------
 
@@ -178,7 +174,7 @@ class PublishRecords:
         row = self._row(
             "SELECT kind, seq, id, envelope, extra, facts FROM journal WHERE dataset = ? AND kind = ?", kind
         )
-        return None if row is None else Journalled(*row[:5], json.loads(row[5]))
+        return None if row is None else Journalled(*row[:5], facts=json.loads(row[5]))
 
     def journal(self, statement: Journalled, changes: Iterable[ListChange] = ()) -> None:
         """Keep a signed statement before it is sent; for a version, with what it changes in the list."""
@@ -287,7 +283,7 @@ class PublishRecords:
                 ),
             )  # fmt: skip
             for listed, table in files:
-                connection.execute("INSERT INTO published VALUES (?,?,?,?)", (self.dataset, *listed))
+                connection.execute("INSERT INTO published VALUES (?,?,?,?)", (self.dataset, *listed[:3]))
                 segments = ((listed.sha256, n, data) for n, data in enumerate(segmented(table)))
                 connection.executemany("INSERT OR REPLACE INTO chunk_tables VALUES (?,?,?)", segments)
 

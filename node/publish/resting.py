@@ -3,10 +3,13 @@
 Rules: a file that changed between the two samples keeps its last published state (in a first version it is left out);
 a removal counts when the file is still gone; a unit with one restless part waits as a whole.
 
+The second sample of a file that stands alone is the one that opening it takes (`node.publish.prepare`).
+
     unsettled = await_rest(scratch, root, section, clock)
 """
 
 import os
+from itertools import chain
 from pathlib import Path
 
 from core.clock import Clock
@@ -23,7 +26,7 @@ def await_rest(scratch: Scratch, section: PublishSection, clock: Clock) -> bool:
         clock.sleep(section.settle_s)
     root = section.path
     restless = False
-    for item in scratch.items(NEW, KNOWN):
+    for item in chain(scratch.items(KNOWN), scratch.items(NEW, units=True)):
         path = os.fspath(root / (item.disk or item.path))
         verdict = judge(item.stat, stat_of(path, journals=bool(item.stat.wal)))
         if verdict is not Verdict.SETTLED:

@@ -59,6 +59,7 @@ class Scratch:
         self._connection.executescript(_SCHEMA)
         self._items: list[tuple[object, ...]] = []
         self._issues: list[tuple[str, str, str]] = []
+        self._settled: list[tuple[str, bytes, int, str]] = []
 
     def close(self) -> None:
         """Forget everything."""
@@ -90,9 +91,9 @@ class Scratch:
 
     def settle(self, path: str, state: str, sha256: bytes, size: int) -> None:
         """A file has been read."""
-        self._connection.execute(
-            "UPDATE work SET state = ?, sha256 = ?, bytes = ? WHERE path = ?", (state, sha256, size, path)
-        )
+        self._settled.append((state, sha256, size, path))
+        if len(self._settled) >= _BATCH:
+            self._flush()
 
     def hold_broken_units(self) -> None:
         """A unit with a part that is held is held as a whole."""
@@ -105,14 +106,18 @@ class Scratch:
         for path, unit in broken:
             self.hold(path, f"belongs to {unit!r}, another part of which is held")
 
-    def items(self, *states: str) -> Iterator[WorkItem]:
-        """The files in one of `states`, by path. May be settled or held while they are iterated."""
+    def items(self, *states: str, units: bool = False) -> Iterator[WorkItem]:
+        """The files in one of `states`, by path; of those, with `units`, the parts of units alone.
+
+        They may be settled or held while they are iterated.
+        """
         self._flush()
         marks = ",".join("?" * len(states))
+        which = " AND unit != ''" if units else ""
         after = ""
         while True:
             rows = self._connection.execute(
-                f"SELECT * FROM work WHERE path > ? AND state IN ({marks}) ORDER BY path LIMIT {_BATCH}",  # noqa: S608
+                f"SELECT * FROM work WHERE path > ? AND state IN ({marks}){which} ORDER BY path LIMIT {_BATCH}",  # noqa: S608
                 (after, *states),
             ).fetchall()
             for row in rows:
@@ -153,6 +158,10 @@ class Scratch:
             rows: Iterable[tuple[object, ...]] = self._items
             self._connection.executemany(f"INSERT INTO work VALUES ({','.join('?' * 13)})", rows)  # noqa: S608
             self._items = []
+        if self._settled:
+            update = "UPDATE work SET state = ?, sha256 = ?, bytes = ? WHERE path = ?"
+            self._connection.executemany(update, self._settled)
+            self._settled = []
         if self._issues:
             self._connection.executemany("INSERT OR IGNORE INTO issues VALUES (?, ?, ?)", self._issues)
             self._issues = []

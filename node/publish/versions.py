@@ -12,11 +12,9 @@ side by side, then cut into chunks like everything else.
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from heapq import merge
 from io import BufferedRandom
-from operator import itemgetter
 from pathlib import Path
-from typing import Self, cast
+from typing import Self
 
 from core.errors import Corrupt, InvalidInput
 from core.limits import LIMITS, Limits
@@ -47,22 +45,19 @@ def changes(scratch: Scratch) -> Iterator[ListChange]:
 
 def next_list(published: Iterable[Listed], changed: Iterable[ListChange]) -> Iterator[Listed]:
     """The sorted list `published` with the sorted `changed` applied."""
-    before = ((listed.path, 0, listed.sha256, listed.bytes) for listed in published)
-    after = ((change.path, 1, change.sha256, change.bytes) for change in changed)
-    pending: Listed | None = None
-    for path, which, sha256, size in merge(before, after, key=itemgetter(0, 1)):
-        if which == 0:
-            if pending is not None:
-                yield pending
-            pending = Listed(path, cast("bytes", sha256), size)
-            continue
-        if pending is not None and pending.path != path:
-            yield pending
-        pending = None
-        if sha256 is not None:
-            yield Listed(path, sha256, size)
-    if pending is not None:
-        yield pending
+    before, after = iter(published), iter(changed)
+    change = next(after, None)
+    for listed in before:
+        while change is not None and change.path < listed.path:
+            if change.sha256 is not None:
+                yield Listed(change.path, change.sha256, change.bytes)
+            change = next(after, None)
+        if change is None or change.path != listed.path:
+            yield listed
+    while change is not None:
+        if change.sha256 is not None:
+            yield Listed(change.path, change.sha256, change.bytes)
+        change = next(after, None)
 
 
 class VersionStreams:
@@ -79,10 +74,11 @@ class VersionStreams:
         """Write the streams. Raises `InvalidInput` for what cannot be a version: nothing, too many, too much."""
         writer = InventoryWriter(self._inventory, self._limits)
         total = 0
-        for path, sha256, size in listed:
+        for one in listed:
+            path, sha256, size, _ = one
             writer.add(Entry(path, sha256.hex()))
             chunks = 0
-            for segment in records.chunk_table(sha256):
+            for segment in records.chunk_table(one):
                 self._table.write(segment)
                 chunks += len(segment) // TABLE_RECORD_BYTES
             if bool(chunks) != bool(size):

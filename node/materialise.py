@@ -161,6 +161,8 @@ class Walker:
             self._parts.pop()
         self._folder = "/".join(self._parts)
         for part in wanted[common:]:
+            if part in ("", ".", ".."):  # refused where names are read; here it would leave the mirror
+                raise tampered(f"the path {folder!r}")
             self._descriptors.append(open_folder(self._descriptors[-1], part, create=self._create))
             self._parts.append(part)
             self._folder = "/".join(self._parts)

@@ -158,13 +158,18 @@ class Receiver:
     def _receive(self, window: Window) -> bool:
         batch: list[bytes | memoryview] = []
         size = 0
-        for data in self._read(window.ranges):
-            batch.append(data)
-            size += len(data)
-            if size >= _BATCH_BYTES:
-                if not self._put(batch):
-                    return False
-                batch, size = [], 0
+        try:
+            for data in self._read(window.ranges):
+                batch.append(data)
+                size += len(data)
+                if size >= _BATCH_BYTES:
+                    if not self._put(batch):
+                        return False
+                    batch, size = [], 0
+        except BaseException:
+            if batch:
+                self._put(batch)  # what arrived before the stream broke is not fetched again
+            raise
         return not batch or self._put(batch)
 
     def _read(self, ranges: list[OrdinalRange]) -> Iterator[bytes | memoryview]:

@@ -17,13 +17,14 @@ import shutil
 import struct
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
 from core import durable
 from core.errors import Corrupt
 from core.limits import LIMITS, Limits
-from sync import inventory, recipe
+from sync import recipe
 from sync.ports import RecipeStream
 
 STAT = struct.Struct("<QQQ")
@@ -95,17 +96,20 @@ class Record:
         durable.write_file(self.folder / name, data, mode=0o600)
 
     def files(self) -> Iterator[File]:
-        """Every file in the inventory's order. Raises `Corrupt` when the streams do not belong together."""
+        """Every file in the inventory's order. Raises `Corrupt` when the streams do not belong together.
+
+        Lines are only split here: `streams.fetch_streams` has checked each before anything else may see them.
+        """
         first = 0
         with ExitStack() as stack:
-            lines = stack.enter_context(self.path(RecipeStream.INVENTORY).open("rb"))
+            lines = stack.enter_context(self.path(RecipeStream.INVENTORY).open("rb", buffering=1 << 18))
             layout = recipe.read_layout(stack.enter_context(self.path(RecipeStream.LAYOUT).open("rb")))
-            for line, entry in enumerate(inventory.read(lines, self._limits)):
-                described = next(layout, None)
-                if described is None:
-                    raise Corrupt(f"the record {self.folder} lacks files", remedy="remove it and sync again")
-                yield File(line, entry.path, entry.sha256, described.bytes, first, described.chunks)
-                first += described.chunks
+            for line, (text, described) in enumerate(zip_longest(lines, layout)):
+                if text is None or described is None:
+                    raise Corrupt(f"the record {self.folder} is damaged", remedy="remove it and sync again")
+                size, chunks = described
+                yield File(line, text[66:-1].decode(), text[:64].decode("ascii"), size, first, chunks)
+                first += chunks
 
     @contextmanager
     def table(self) -> Generator[Table]:

@@ -123,14 +123,16 @@ class Writer:
         assert self._descriptor is not None
         batch: list[Data] = []
         size = 0
-        for data in self._chunks(part):
-            batch.append(data)
-            size += len(data)
-            if size >= _BATCH_BYTES:
+        try:
+            for data in self._chunks(part):
+                batch.append(data)
+                size += len(data)
+                if size >= _BATCH_BYTES:
+                    self._flush(batch, size)
+                    batch, size = [], 0
+        finally:  # also what arrived before the stream broke: the next attempt goes on behind it
+            if batch:
                 self._flush(batch, size)
-                batch, size = [], 0
-        if batch:
-            self._flush(batch, size)
 
     def _flush(self, batch: list[Data], size: int) -> None:
         assert self._descriptor is not None

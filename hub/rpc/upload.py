@@ -38,6 +38,7 @@ class UploadStream:
         )
         self._arrived: asyncio.Queue[memoryview | None] = asyncio.Queue(limits.frames_in_flight_max // 2)
         self._appended_bytes = 0  # since the last commit began
+        self._acknowledged = 0
         self._waiting = False  # everything that has arrived is appended
         self._ended = False
         self._wake = asyncio.Event()
@@ -54,9 +55,8 @@ class UploadStream:
             raise group.exceptions[0] from None
         except asyncio.CancelledError:
             # The hub stops, or the caller is shut out: what has been appended is kept, and said to be.
-            durable = await self._in_thread(self._upload.commit)
             with contextlib.suppress(Exception):
-                await self._acknowledge(durable)
+                await self._commit_group()
             raise
         finally:
             await self._in_thread(self._upload.close)
@@ -75,11 +75,11 @@ class UploadStream:
             while not self._arrived.empty():
                 frames.append(self._arrived.get_nowait())
             self._waiting = False
-            self._ended = frames[-1] is None
             batch = [frame for frame in frames if frame is not None]
             if batch:
                 await self._in_thread(self._put, batch)
                 self._appended_bytes += sum(len(frame) for frame in batch)
+            self._ended = frames[-1] is None  # not before its last frame counts
             self._wake.set()
             while self._appended_bytes >= self._limits.group_commit_bytes:
                 self._room.clear()
@@ -101,6 +101,11 @@ class UploadStream:
                 continue
             self._appended_bytes = 0
             self._room.set()
-            durable = await self._in_thread(self._upload.commit)
-            await self._acknowledge(durable)
+            await self._commit_group()
             since = clock()
+
+    async def _commit_group(self) -> None:
+        durable = await self._in_thread(self._upload.commit)
+        if durable > self._acknowledged:  # the commit before may have covered these frames already
+            self._acknowledged = durable
+            await self._acknowledge(durable)

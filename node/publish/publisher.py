@@ -90,6 +90,8 @@ class Publisher:
                 return self._run()
         except SynclineError as error:
             self._note_error(error)
+            if error.reason == "FENCED":
+                self._offer_adoption()
             raise
 
     def _run(self) -> PublishOutcome:
@@ -148,6 +150,16 @@ class Publisher:
         again_at = next_change(self._tools.rules, self._tools.clock.now())
         return PublishOutcome(self.dataset, PublishState.WAITING, attention=waiting.lines, again_at=again_at)
 
+    def _offer_adoption(self) -> None:
+        """Let `approve` take over the head that fenced this node, when a person has decided that it may."""
+        tools = self._tools
+        try:
+            found = recover.find_head(tools.hub, self.dataset, self._own_keys(), tools.limits)
+        except SynclineError:
+            return  # said at the next pass
+        if found is not None:
+            self._records.note(PublishState.FENCED, waiting=_fenced(found).facts())
+
     def _note_error(self, error: SynclineError) -> None:
         state = PublishState.FAILED
         if isinstance(error, Conflict) and error.reason == "FENCED":
@@ -165,12 +177,21 @@ def signed_rules(head: Head) -> list[Rule]:
     return [] if head.disclosures is None else [each.rule for each in disclosures_from_json(head.disclosures)]
 
 
-def _foreign_head(found: recover.Found) -> Waiting:
-    seq = found.manifest.manifest.seq if found.manifest else 0
-    return Waiting(
-        adopt=found.id,
-        lines=(
-            f"the hub has version {seq} of this dataset, signed with this partner's keys, and this node's state"
-            " knows nothing of it: approve to continue it here, if no other node publishes it",
-        ),
+def _fenced(found: recover.Found) -> Waiting:
+    line = (
+        f"another state of this node, or another node, has published {_version(found)} with this partner's keys:"
+        " find out which; approve to continue from there with what this folder holds"
     )
+    return Waiting(adopt=found.id, lines=(line,))
+
+
+def _version(found: recover.Found) -> str:
+    return f"version {found.manifest.manifest.seq}" if found.manifest else "a policy"
+
+
+def _foreign_head(found: recover.Found) -> Waiting:
+    line = (
+        f"the hub has {_version(found)} of this dataset, signed with this partner's keys, and this node's state"
+        " knows nothing of it: approve to continue it here, if no other node publishes it"
+    )
+    return Waiting(adopt=found.id, lines=(line,))

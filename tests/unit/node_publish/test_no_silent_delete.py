@@ -216,7 +216,9 @@ def test_a_file_that_comes_back_while_settling_is_no_removal(agency: Agency) -> 
     assert agency.publish().seq == 2
 
 
-def test_an_unmounted_disk_below_the_folder_is_no_removal(agency: Agency, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unmounted_disk_below_the_folder_is_no_removal(
+    agency: Agency, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fill(agency, 20)
     agency.write("disk/a.txt", "on another disk")
     here = os.path.realpath(agency.folder)

@@ -1,29 +1,36 @@
-"""The agency's commands, a file each; `main` is `syncline-node`."""
+"""The agency's commands, a file each; `main` is `syncline-node`.
 
+Only the commands that are named on the line are imported, so that `status` does not wait for gRPC.
+"""
+
+import sys
+from collections.abc import Collection
+from importlib import import_module
 from pathlib import Path
 
+import typer
+
 from core import commands
-from node.cli.approve_cmd import approve
-from node.cli.doctor_cmd import doctor
-from node.cli.explain_cmd import explain
-from node.cli.join_cmd import join
-from node.cli.plan_cmd import plan
-from node.cli.run_cmd import run
-from node.cli.status_cmd import status
-from node.cli.sync_cmd import sync
 
-__all__ = ["app", "main"]
+#: In the order of the help.
+COMMANDS = ("join", "run", "sync", "plan", "approve", "explain", "status", "doctor")
 
-app = commands.new_app(
-    "syncline-node",
-    "The agency's node: publishes folders, mirrors what others share.",
-    config_default=Path("/etc/syncline/node.toml"),
-    config_variable="SYNCLINE_NODE_CONFIG",
-)
-for _command in (join, run, sync, plan, approve, explain, status, doctor):
-    app.command()(_command)
+
+def make_app(names: Collection[str] = COMMANDS) -> typer.Typer:
+    """The application with the commands of these names; each is a function in `<name>_cmd.py`."""
+    app = commands.new_app(
+        "syncline-node",
+        "The agency's node: publishes folders, mirrors what others share.",
+        config_default=Path("/etc/syncline/node.toml"),
+        config_variable="SYNCLINE_NODE_CONFIG",
+    )
+    for name in COMMANDS:
+        if name in names:
+            app.command(name)(getattr(import_module(f"node.cli.{name}_cmd"), name))
+    return app
 
 
 def main() -> None:
     """Run the command line and exit the process."""
-    commands.main(app)
+    named = set(sys.argv[1:]).intersection(COMMANDS)
+    commands.main(make_app(named or COMMANDS))

@@ -6,43 +6,44 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.world import Agency, World
+from node.control import is_listening, socket_path
+from tests.end_to_end.world import Agency, Process, World, wait_until
 
 FINGERPRINT = re.compile(r"\b[0-9a-f]{4}(?: [0-9a-f]{4}){15}\b")
 
 
 @pytest.fixture
-def agency(world: World) -> Agency:
-    return world.agency("la-dgm")
+def agency(new_world: World) -> Agency:
+    return new_world.agency("la-dgm")
 
 
-def test_joining_writes_the_hubs_address_and_repeats_safely(world: World, agency: Agency):
+def test_joining_writes_the_hubs_address_and_repeats_safely(new_world: World, agency: Agency):
     path = agency.invite()
     first = agency.node("join", str(path), expect=8)
     second = agency.node("join", str(path), expect=8)
     assert FINGERPRINT.findall(first.out) == FINGERPRINT.findall(second.out)
-    assert f'address = "127.0.0.1:{world.port}"' in agency.config.read_text("utf-8")
+    assert f'address = "127.0.0.1:{new_world.port}"' in agency.config.read_text("utf-8")
     fingerprint = FINGERPRINT.findall(first.out)[0]
-    world.hub("approve", "la-dgm", "--fingerprint", fingerprint)
+    new_world.hub("approve", "la-dgm", "--fingerprint", fingerprint)
     agency.node("join", str(path))
     agency.node("join", str(path), "--wait")
     agency.node("sync")
 
 
-def test_a_wrong_fingerprint_is_not_approved(world: World, agency: Agency):
+def test_a_wrong_fingerprint_is_not_approved(new_world: World, agency: Agency):
     agency.node("join", str(agency.invite()), expect=8)
-    refused = world.hub("approve", "la-dgm", "--fingerprint", " ".join(["0000"] * 16), expect=None)
+    refused = new_world.hub("approve", "la-dgm", "--fingerprint", " ".join(["0000"] * 16), expect=None)
     assert refused.status in (2, 3), str(refused)
     pending = agency.node("sync", expect=6)
     assert "operator" in pending.err, str(pending)
 
 
-def test_a_used_token_is_refused_for_other_keys(world: World, agency: Agency):
+def test_a_used_token_is_refused_for_other_keys(new_world: World, agency: Agency):
     """Who steals the file after it was used gets nothing."""
     path = agency.invite()
     asked = agency.node("join", str(path), expect=8)
-    world.hub("approve", "la-dgm", "--fingerprint", FINGERPRINT.findall(asked.out)[0])
-    thief = Agency(world, "la-dgm", world.root / "thief")
+    new_world.hub("approve", "la-dgm", "--fingerprint", FINGERPRINT.findall(asked.out)[0])
+    thief = Agency(new_world, "la-dgm", new_world.root / "thief")
     thief.configure()
     refused = thief.node("join", str(path), expect=None)
     assert refused.status in (3, 4, 5), str(refused)
@@ -63,21 +64,21 @@ def test_an_altered_join_file_is_refused(agency: Agency):
     assert refused.status in (2, 3), str(refused)
 
 
-def test_a_join_file_for_somebody_else_is_refused(world: World, agency: Agency):
-    other = world.agency("cn-cgs")
+def test_a_join_file_for_somebody_else_is_refused(new_world: World, agency: Agency):
+    other = new_world.agency("cn-cgs")
     refused = other.node("join", str(agency.invite()), expect=None)
     assert refused.status in (2, 3), str(refused)
     assert "la-dgm" in refused.err
 
 
-def test_another_hub_at_the_address_is_refused(world: World, agency: Agency, tmp_path: Path):
+def test_another_hub_at_the_address_is_refused(new_world: World, agency: Agency, tmp_path: Path):
     """The join file's authority, not the network, says who the hub is."""
     path = agency.invite()
-    impostor = World(world.root / "impostor")
+    impostor = World(new_world.root / "impostor")
     try:
         impostor.start_hub()
         text = path.read_text("utf-8")
-        path.write_text(text.replace(str(world.enrol_port), str(impostor.enrol_port)), "utf-8")
+        path.write_text(text.replace(str(new_world.enrol_port), str(impostor.enrol_port)), "utf-8")
         refused = agency.node("join", str(path), expect=None)
         assert refused.status in (2, 3, 6), str(refused)
         assert "approved" not in refused.out
@@ -90,24 +91,22 @@ def test_a_node_that_has_not_joined_says_what_to_do(agency: Agency):
     assert "syncline-node join" in refused.err
 
 
-def test_a_rejected_node_is_told(world: World, agency: Agency):
+def test_a_rejected_node_is_told(new_world: World, agency: Agency):
     path = agency.invite()
     agency.node("join", str(path), expect=8)
-    world.hub("reject", "la-dgm")
+    new_world.hub("reject", "la-dgm")
     refused = agency.node("join", str(path), expect=None)
     assert refused.status == 4, str(refused)
 
 
-def test_a_daemon_that_waits_for_approval_goes_on_by_itself(world: World, agency: Agency):
+def test_a_daemon_that_waits_for_approval_goes_on_by_itself(new_world: World, agency: Agency):
     agency.configure(agency.publishes("maps", to=["cn-cgs"]))
     (agency.data / "maps" / "a.txt").write_text("a")
     path = agency.invite()
     asked = agency.node("join", str(path), expect=8)
-    from tests.end_to_end.world import Process, wait_until
-
     daemon = Process(agency.home / "daemon.log", "syncline-node", "--config", str(agency.config), "run")
-    world.processes.append(daemon)
+    new_world.processes.append(daemon)
     wait_until(lambda: "waiting for the operator" in daemon.log(), "the daemon to wait")
-    world.hub("approve", "la-dgm", "--fingerprint", FINGERPRINT.findall(asked.out)[0])
-    wait_until(lambda: agency.status()["daemon_running"], "the daemon to work")
+    new_world.hub("approve", "la-dgm", "--fingerprint", FINGERPRINT.findall(asked.out)[0])
+    wait_until(lambda: is_listening(socket_path(agency.state_dir)), "the daemon to work")
     assert agency.node("sync", "--json").json()["results"][0]["seq"] == 1

@@ -22,10 +22,8 @@ def pair(world: World) -> tuple[Agency, Agency]:
         (owner.data / "raster" / f"tile-{number:03}.json").write_bytes(
             chance.randbytes(chance.randrange(1, 20_000))
         )
-    owner.join()
     reader = world.agency("cn-cgs")
     reader.configure(reader.subscribes())
-    reader.join()
     return owner, reader
 
 
@@ -128,17 +126,17 @@ def test_daemons_reconnect_after_the_hubs_restart(world: World, pair: tuple[Agen
     assert world.hub_process is not None
     assert world.hub_process.stop() == 0
     (owner.data / "raster" / "written-while-the-hub-was-away.txt").write_text("x")
-    wait_until(lambda: owner.status()["faults"].get("hub") or _failed(owner), "the fault to be told")
+    wait_until(lambda: owner.report()["faults"].get("hub") or _failed(owner), "the fault to be told")
     told = owner.node("status", expect=8)
     assert "→" in told.out
     world.start_hub()
     wait_until(lambda: reader.version(DATASET) == 2, "the second version")
     assert reader.content(DATASET) == expected(owner)
-    wait_until(lambda: not owner.status()["faults"], "the fault to be cleared")
+    wait_until(lambda: not owner.report()["faults"], "the fault to be cleared")
 
 
 def _failed(agency: Agency) -> bool:
-    return any(each["error"] for each in agency.status()["publish"])
+    return any(each["error"] for each in agency.report()["publish"])
 
 
 def test_a_daemon_that_is_stopped_during_a_transfer_ends_cleanly_and_resumes(

@@ -6,6 +6,7 @@ Commands are run as people run them; readiness is polled, never slept for; every
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -13,9 +14,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from node.control import is_listening, socket_path
 
 DEADLINE_S = 90.0
 _COMMANDS = Path(sys.executable).parent
@@ -119,7 +122,6 @@ class Agency:
     daemon: Process | None = None
     tables: str = ""
     settle_s: float = 0.0
-    _join_file: Path | None = field(default=None, repr=False)
 
     @property
     def config(self) -> Path:
@@ -143,6 +145,10 @@ class Agency:
 
     def status(self) -> dict[str, Any]:
         return self.node("status", "--json", expect=None).json()
+
+    def report(self) -> dict[str, Any]:
+        """The same, as it stands in its file: for polling, without a process each time."""
+        return json.loads((self.state_dir / "status.json").read_text("utf-8"))
 
     def configure(self, tables: str = "") -> None:
         """Write node.toml; the [hub] table that `join` wrote is kept."""
@@ -202,7 +208,7 @@ class Agency:
 
         def answers() -> bool:
             assert started.is_running, f"the daemon of {self.partner} ended: {started.log()}"
-            return bool(self.status()["daemon_running"])
+            return is_listening(socket_path(self.state_dir))
 
         wait_until(answers, f"the daemon of {self.partner}")
         return self.daemon
@@ -230,13 +236,18 @@ def tree(root: Path) -> dict[str, bytes]:
 
 
 class World:
-    """A federation below `root`."""
+    """A federation below `root`, founded there or copied from another one (whose ports it takes over)."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, template: "World | None" = None) -> None:
         self.root = root
-        self.port, self.enrol_port = _free_ports(2)
         self.processes: list[Process] = []
         self.hub_process: Process | None = None
+        self._template = template
+        if template is not None:
+            self.port, self.enrol_port = template.port, template.enrol_port
+            shutil.copytree(template.hub_folder, self.hub_folder)
+            return
+        self.port, self.enrol_port = _free_ports(2)
         run(
             "syncline-hub", "init", str(self.hub_folder), "--name", "Test Platform",
             "--address", f"127.0.0.1:{self.port}", "--enrol-address", f"127.0.0.1:{self.enrol_port}",
@@ -266,10 +277,15 @@ class World:
         wait_until(answers, "the hub's ports")
         return process
 
-    def agency(self, partner: str, tables: str = "") -> Agency:
-        """An agency with settings, not a member yet."""
+    def agency(self, partner: str) -> Agency:
+        """An agency with settings; a member if it is one in the template."""
         agency = Agency(self, partner, self.root / partner)
-        agency.configure(tables)
+        agency.configure()
+        known = None if self._template is None else self._template.root / partner
+        if known is not None and known.exists():
+            shutil.copytree(known / "state", agency.state_dir)
+            table = f'[hub]\naddress = "127.0.0.1:{self.port}"\n\n'
+            agency.config.write_text(agency.config.read_text("utf-8") + table, "utf-8")
         return agency
 
     def close(self) -> None:

@@ -9,14 +9,12 @@ import structlog
 
 from core import commands
 from core.errors import Unavailable, Untrusted
-from node.cli import app
+from node.cli import COMMANDS, make_app
 from node.cli.opening import read_passphrase
 from node.cli.status_cmd import render as render_status
 from node.cli.sync_cmd import render as render_sync
 from node.engine import PassOutcome, Result
 from node.status import Fault, MirrorStatus, PublishedStatus, StatusReport
-
-COMMANDS = ("join", "run", "sync", "plan", "approve", "explain", "status", "doctor")
 
 
 @pytest.fixture(autouse=True)
@@ -55,7 +53,7 @@ rights_holder = "DGM"
 
 
 def run(*arguments: object) -> int:
-    return commands.run(app, [str(each) for each in arguments])
+    return commands.run(make_app(), [str(each) for each in arguments])
 
 
 @pytest.mark.parametrize("command", COMMANDS)

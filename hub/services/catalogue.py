@@ -22,6 +22,7 @@ from core.errors import InvalidInput
 from core.names import DatasetId, NodeName, owner_of
 from hub.services.acknowledgements import Acknowledgements
 from hub.services.context import Caller, Context
+from hub.services.keyed_locks import KeyedLocks
 from hub.services.recipes import check_recipe
 from hub.services.registry import RegistryService
 from hub.services.sharing import SharingService, not_found
@@ -42,7 +43,7 @@ from security.canonical import canonical, parse_strict
 from security.keys import PublicKey
 from security.policy import VerifiedPolicy, disclosures_from_json, disclosures_to_json, verify_policy
 from security.rules import DISCOVER, READ
-from sync.manifest import VerifiedManifest, verify_manifest
+from sync.manifest import Manifest, VerifiedManifest, verify_manifest
 from sync.ports import Accepted, Listing, PolicyExtract, VersionDetail
 
 
@@ -74,6 +75,7 @@ class CatalogueService:
         self._registry = registry
         self._sharing = sharing
         self._translog = translog
+        self._checking = KeyedLocks()
         self._acknowledgements = Acknowledgements(context, registry, sharing, translog)
 
     # --- what owners hand over -------------------------------------------------------------------
@@ -115,14 +117,17 @@ class CatalogueService:
         dataset = claimed_dataset(caller, parsed, dsse.MANIFEST, self._limits)
         keys = self._keys(caller, schema.versions, parsed.id)
         verified = verify_manifest(envelope, keys, dataset, self._limits)
-        # Looked at twice: before the recipe is read, so that a fenced node learns it at once, and in the
-        # transaction.
-        with self._database.read() as connection:
-            known = self._placed(connection, caller, verified)
-        if known is not None and (root is None or known.root is not None):
-            return accepted(known)
-        if root is not None:
-            check_recipe(root, verified.manifest, self._context.stores.of(caller.partner), self._limits)
+        if root is None:
+            return self._commit(caller, verified, None)
+        # A sender that has lost patience asks again: it then waits for the check that runs already.
+        with self._checking.of(verified.id):
+            with self._database.read() as connection:
+                known = self._placed(connection, caller, verified)  # a fenced node learns it at once
+            if known is None or known.root is None:
+                self._check_recipe(caller, verified.manifest, root)
+            return self._commit(caller, verified, root)
+
+    def _commit(self, caller: Caller, verified: VerifiedManifest, root: bytes | None) -> Accepted:
         with self._database.write() as connection:
             self._registry.require_active(caller)
             known = self._placed(connection, caller, verified)
@@ -207,6 +212,17 @@ class CatalogueService:
             check_next(head(connection, table, dataset), verified.link, f"version of {dataset}")
             check_pins(connection, verified.manifest)
         return known
+
+    def _check_recipe(self, caller: Caller, manifest: Manifest, root: bytes) -> None:
+        table = schema.versions
+        with self._database.read() as connection:
+            before = connection.execute(
+                sa.select(table.c.root)
+                .where(table.c.dataset == manifest.dataset, table.c.root.is_not(None))
+                .order_by(table.c.seq.desc())
+                .limit(1)
+            ).scalar_one_or_none()
+        check_recipe(root, manifest, self._context.stores.of(caller.partner), self._limits, before)
 
     def _insert_policy(
         self, connection: sa.Connection, caller: Caller, verified: VerifiedPolicy, policy: PolicyExtract

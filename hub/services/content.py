@@ -14,8 +14,9 @@ from itertools import islice
 
 import sqlalchemy as sa
 
-from core.errors import InvalidInput, Unavailable
-from core.names import DatasetId, PartnerId, owner_of
+from core.errors import InvalidInput, SynclineError, Unavailable
+from core.logs import get_logger
+from core.names import DatasetId, owner_of
 from hub.services.context import Caller, Context
 from hub.services.recipes import fetcher
 from hub.services.registry import RegistryService
@@ -28,6 +29,8 @@ from sync.frames import pack, unpack
 from sync.ports import ChunkId, ChunkStore, OrdinalRange, RecipeStream, StoredChunk
 from sync.recipe import ChunkRef, Root
 from sync.table import TableReader
+
+_log = get_logger("hub.content")
 
 _ID_BYTES = 32
 #: Chunks looked up in the index at once while reading; small, so that the first frame leaves early.
@@ -85,9 +88,14 @@ class Upload:
         return self._durable
 
     def close(self) -> None:
-        """Make durable what is pending: the stream has ended or broken, and its bytes need not be sent
-        again."""
-        self.commit()
+        """Make durable what is pending: the stream has ended or broken, and its bytes need not be sent again.
+
+        Never raises: nobody is waiting for this acknowledgement.
+        """
+        try:
+            self.commit()
+        except SynclineError as error:
+            _log.warning("chunks of a broken stream were not kept", problem=error.message)
 
 
 class ContentService:
@@ -223,15 +231,6 @@ class ContentService:
                 remedy="the hub's operator frees space; the transfer then goes on by itself",
                 reason="DISK_FULL",
             )
-
-    def usage(self) -> dict[PartnerId, int]:
-        """Bytes on the disk for each owner's store."""
-        return {
-            owner: sum(
-                f.stat().st_size for f in self._context.layout.owner_store(owner).rglob("*") if f.is_file()
-            )
-            for owner in self._context.stores.owners()
-        }
 
 
 def _check_ranges(ranges: Sequence[OrdinalRange], total: int, count_max: int) -> None:

@@ -18,34 +18,27 @@ from enum import Enum
 from typing import Any
 
 import sqlalchemy as sa
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from sqlalchemy.dialects.sqlite import insert
 
 from core.clock import format_instant, parse_instant
 from core.errors import Conflict, Denied, InvalidInput, Unavailable, Untrusted
 from core.names import NodeName, PartnerId, check_node, check_partner
+from hub.services import acts
+from hub.services.certificates import NodeCertificates
 from hub.services.context import Context
-from hub.services.registry import ENROL, RegistryService, Signed
+from hub.services.registry import RegistryService, Signed
 from hub.services.translog import Record, TransparencyLog
 from hub.storage import schema
 from security.certificates import (
-    CertificateAuthority,
     certificate_sha256,
-    check_csr,
-    issue_node_certificate,
-    spiffe_id,
-    validity,
 )
 from security.digests import sha256_hex
 from security.fields import encode_base64
 from security.join import (
     JoinStatement,
     VerifiedJoin,
-    claimed_identity,
     format_fingerprint,
     same_fingerprint,
     verify_join,
-    verify_renewal,
 )
 from security.keys import Signer
 from security.registry import REVOKED
@@ -100,6 +93,7 @@ class EnrolmentService:
         self._limits = context.limits
         self._registry = registry
         self._translog = translog
+        self._certificates = NodeCertificates(context, registry)
 
     def invite(
         self,
@@ -121,6 +115,7 @@ class EnrolmentService:
             raise InvalidInput(f"{partner} needs a name", remedy="give it with --name")
         if approve_on_join:
             self._registry.check_keys(self._context.administrator_keys())
+        self._certificates.authority()  # without it nobody can be enrolled
         token = secrets.token_urlsafe(_TOKEN_BYTES)
         now = self._clock.now()
         expires = now + timedelta(seconds=self._limits.token_valid_s)
@@ -148,22 +143,7 @@ class EnrolmentService:
                 )
             )
             self._log(connection, "invite", partner, {"node": node, "replace": replace})
-        federation = self._context.federation
-        file = {
-            "v": 1,
-            "federation": federation.id,
-            "partner": partner,
-            "names": dict(names),
-            "node": node,
-            "hub": federation.address,
-            "enrol": federation.enrol_address,
-            "registry": encode_base64(first.envelope),
-            "registry_sha256": first.id,
-            "ca": self._authority().pem.decode("ascii"),
-            "token": token,
-            "expires": format_instant(expires),
-        }
-        return (json.dumps(file, ensure_ascii=False, indent=1) + "\n").encode("utf-8")
+        return self._join_file(partner, names, node, first, token, expires)
 
     def join(self, envelope: bytes, token: str | bytes, csr_der: bytes) -> EnrolmentState:
         """Take a join statement. Safe to repeat with the same bytes.
@@ -171,6 +151,8 @@ class EnrolmentService:
         Raises `Denied` (reasons TOKEN_UNKNOWN, TOKEN_EXPIRED, TOKEN_USED), `Untrusted` when a proof or a
         binding fails.
         """
+        with self._database.read() as connection:
+            self._by_token(connection, token)  # strangers cost no signature check
         verified = verify_join(envelope, csr_der, self._limits)
         with self._database.write(visible=False) as connection:
             row = self._by_token(connection, token)
@@ -208,31 +190,12 @@ class EnrolmentService:
             return state, None
         if self._registry.membership().standing(row.partner) == REVOKED:
             return EnrolmentState.REJECTED, None
-        return state, self._certificate(row.number, row.partner, row.node, row.csr_der)
+        return state, self._certificates.for_enrolment(row.number, row.partner, row.node, row.csr_der)
 
     def renew(self, envelope: bytes, csr_der: bytes) -> bytes:
         """A new certificate chain (PEM) for an enrolled node, proven by its signing key; also after
         expiry."""
-        federation, partner, node = claimed_identity(envelope, self._limits)
-        state = self._registry.membership()
-        member = state.members.get((partner, node))
-        if federation != self._context.federation.id or member is None or not state.active(partner):
-            # One answer for strangers, the suspended and the unknown: whoever asks has not proven anything
-            # yet.
-            raise Denied(
-                f"no certificate for node {node} of {partner}",
-                remedy="ask the hub's operator; join again with a new join file if need be",
-                reason="NOT_ENROLLED",
-            )
-        renewal = verify_renewal(envelope, csr_der, [member.signing_key], self._limits)
-        offset = abs((self._clock.now() - renewal.created).total_seconds())
-        if offset > self._limits.certificate_valid_s:
-            raise Untrusted(
-                "the renewal was signed too long ago, or in the future",
-                remedy="check this machine's clock",
-                reason="STALE",
-            )
-        return self._certificate(member.enrolment, partner, node, csr_der)
+        return self._certificates.renew(envelope, csr_der)
 
     def approve(
         self,
@@ -264,7 +227,7 @@ class EnrolmentService:
                 )
             if row.state == JOINED:
                 connection.execute(table.update().where(table.c.number == row.number).values(state=ACCEPTED))
-                self._registry.queue(connection, ENROL, partner, row.number)
+                acts.queue(connection, acts.ENROL, partner, row.number, self._clock)
                 self._log(connection, "approve", partner, {"node": row.node, "join": row.join_sha256})
         if not keys:
             return Signed.QUEUED
@@ -273,15 +236,15 @@ class EnrolmentService:
 
     def reject(self, partner: PartnerId, *, node: NodeName | None = None) -> int:
         """Refuse waiting requests and withdraw unused invitations of the partner; how many."""
-        table, acts = schema.enrolments, schema.pending_acts
+        table, queued = schema.enrolments, schema.pending_acts
         with self._database.write(visible=False) as connection:
             waiting = self._waiting(connection, partner, node, _OPEN)
             for row in waiting:
                 state = EXPIRED if row.state == INVITED else REJECTED
                 connection.execute(table.update().where(table.c.number == row.number).values(state=state))
                 connection.execute(
-                    acts.update()
-                    .where(acts.c.enrolment == row.number, acts.c.done.is_(None))
+                    queued.update()
+                    .where(queued.c.enrolment == row.number, queued.c.done.is_(None))
                     .values(done=format_instant(self._clock.now()))
                 )
                 self._log(connection, "reject", partner, {"node": row.node, "join": row.join_sha256})
@@ -309,6 +272,32 @@ class EnrolmentService:
         ]
 
     # --- steps -----------------------------------------------------------------------------------
+
+    def _join_file(
+        self,
+        partner: PartnerId,
+        names: Mapping[str, str],
+        node: NodeName,
+        first: sa.Row[str, bytes],
+        token: str,
+        expires: datetime,
+    ) -> bytes:
+        federation = self._context.federation
+        file = {
+            "v": 1,
+            "federation": federation.id,
+            "partner": partner,
+            "names": dict(names),
+            "node": node,
+            "hub": federation.address,
+            "enrol": federation.enrol_address,
+            "registry": encode_base64(first.envelope),
+            "registry_sha256": first.id,
+            "ca": self._certificates.authority().pem.decode("ascii"),
+            "token": token,
+            "expires": format_instant(expires),
+        }
+        return (json.dumps(file, ensure_ascii=False, indent=1) + "\n").encode("utf-8")
 
     def _check_invitable(
         self, connection: sa.Connection, partner: PartnerId, node: NodeName, *, replace: bool
@@ -342,7 +331,10 @@ class EnrolmentService:
             "node": (statement.node, row.node),
             "hub address": (statement.hub, federation.address),
             "enrolment address": (statement.enrol, federation.enrol_address),
-            "certificate authority": (statement.ca_sha256, certificate_sha256(self._authority().pem)),
+            "certificate authority": (
+                statement.ca_sha256,
+                certificate_sha256(self._certificates.authority().pem),
+            ),
             "registry": (statement.registry_sha256, row.registry_sha256),
             "token": (statement.token_sha256, row.token_sha256),
         }
@@ -399,38 +391,6 @@ class EnrolmentService:
             return EnrolmentState.PENDING  # the keys have moved away since: `approve` by hand
         return EnrolmentState.APPROVED if keys else EnrolmentState.PENDING
 
-    def _certificate(self, number: int, partner: PartnerId, node: NodeName, csr_der: bytes) -> bytes:
-        """The certificate for the key in `csr_der`: the one issued before, if half of its life is left."""
-        key = check_csr(csr_der)
-        spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        tls_key_sha256 = sha256_hex(spki)
-        now = self._clock.now()
-        table = schema.certificates
-        with self._database.write() as connection:
-            row = connection.execute(
-                sa.select(table).where(table.c.tls_key_sha256 == tls_key_sha256)
-            ).one_or_none()
-            if row is not None and row.enrolment != number:
-                raise Untrusted("this TLS key belongs to another enrolment", reason="DUPLICATE_KEY")
-            if row is not None:
-                begin, end = validity(row.pem)
-                if now < begin + (end - begin) / 2:
-                    return row.pem
-            spiffe = spiffe_id(self._context.federation.id, partner, node)
-            pem = issue_node_certificate(self._authority(), csr_der, spiffe, now, self._limits)
-            values = {
-                "enrolment": number,
-                "pem": pem,
-                "issued": format_instant(now),
-                "expires": format_instant(validity(pem)[1]),
-            }
-            connection.execute(
-                insert(table)
-                .values(tls_key_sha256=tls_key_sha256, **values)
-                .on_conflict_do_update(index_elements=["tls_key_sha256"], set_=values)
-            )
-        return pem
-
     def _waiting(
         self, connection: sa.Connection, partner: PartnerId, node: NodeName | None, states: Sequence[str]
     ) -> Sequence[sa.Row[Any]]:
@@ -444,15 +404,6 @@ class EnrolmentService:
         table = schema.registry_statements
         with self._database.read() as connection:
             return connection.execute(sa.select(table.c.id, table.c.envelope).where(table.c.seq == 1)).one()
-
-    def _authority(self) -> CertificateAuthority:
-        if self._context.authority is None:
-            raise Unavailable(
-                "the certificate authority's key is not at hand",
-                remedy=f"put back {self._context.layout.ca_key}",
-                reason="KEY_MISSING",
-            )
-        return self._context.authority
 
     def _log(
         self, connection: sa.Connection, act: str, partner: PartnerId, detail: Mapping[str, Any]

@@ -5,6 +5,9 @@ chunk is in the owner's store. That the files hold what the inventory says is ch
 and by `fsck`.
 
     check_recipe(root, manifest, store, limits)         # or Untrusted, Unavailable (MISSING_CHUNKS)
+
+A new version of a large dataset shares most of its table with the one before: what that one's commit has
+found in the store is not looked up again (nothing is ever removed from a store).
 """
 
 import hashlib
@@ -18,21 +21,27 @@ from core.limits import Limits
 from sync.compression import check_chunk
 from sync.manifest import Manifest
 from sync.ports import ChunkStore
-from sync.recipe import ChunkRef, Root, check_consistent, read_table
-from sync.table import Fetch, open_stream
+from sync.recipe import TABLE_RECORD_BYTES, ChunkRef, Root, check_consistent
+from sync.table import Fetch, TableReader, open_stream
 
 
-def check_recipe(root: bytes, manifest: Manifest, store: ChunkStore, limits: Limits) -> None:
+def check_recipe(
+    root: bytes, manifest: Manifest, store: ChunkStore, limits: Limits, before: bytes | None = None
+) -> None:
     """Demand that the recipe is that of `manifest`, and complete in `store`.
 
-    Raises `Untrusted` (MALFORMED_RECIPE, WRONG_INVENTORY), `Unavailable` (MISSING_CHUNKS).
+    `before` is the root of an earlier version that was committed to the same store. Raises `Untrusted`
+    (MALFORMED_RECIPE, WRONG_INVENTORY), `Unavailable` (MISSING_CHUNKS).
     """
     if len(root) > limits.root_bytes_max:
         raise InvalidInput(f"a recipe's root of {len(root)} bytes exceeds {limits.root_bytes_max}")
     recipe = Root.from_bytes(root, limits)
     _check_present((*recipe.inventory, *recipe.layout, *recipe.table), store, limits)
     fetch = fetcher(store, limits)
-    _check_present(read_table(open_stream(recipe.table, fetch)), store, limits)
+    known = frozenset[Piece]() if before is None else frozenset(_pieces(Root.from_bytes(before, limits)))
+    table = TableReader(recipe.table, fetch)
+    refs = (ref for first, count in _unknown(recipe, known) for ref in table.entries(first, count))
+    _check_present(refs, store, limits)
     digest = hashlib.sha256()
     inventory = _Hashing(open_stream(recipe.inventory, fetch), digest)
     totals = check_consistent(
@@ -59,6 +68,33 @@ def fetcher(store: ChunkStore, limits: Limits) -> Fetch:
         return check_chunk(chunk, limits)
 
     return fetch
+
+
+Piece = tuple[bytes, int]
+"""A chunk of a TABLE stream, and where in a record it starts: the same piece holds the same whole records."""
+
+
+def _pieces(recipe: Root) -> Iterator[Piece]:
+    at = 0
+    for ref in recipe.table:
+        yield ref.id, at % TABLE_RECORD_BYTES
+        at += ref.raw_bytes
+
+
+def _unknown(recipe: Root, known: frozenset[Piece]) -> Iterator[tuple[int, int]]:
+    """Ranges of the table's records (first, count) that are not whole inside of a known piece."""
+    first = at = 0
+    for ref, piece in zip(recipe.table, _pieces(recipe), strict=True):
+        end = at + ref.raw_bytes
+        if piece in known:
+            inside, behind = -(-at // TABLE_RECORD_BYTES), end // TABLE_RECORD_BYTES
+            if behind > inside:
+                if inside > first:
+                    yield first, inside - first
+                first = behind
+        at = end
+    if at // TABLE_RECORD_BYTES > first:
+        yield first, at // TABLE_RECORD_BYTES - first
 
 
 def _check_present(refs: Iterable[ChunkRef], store: ChunkStore, limits: Limits) -> None:

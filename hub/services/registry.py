@@ -7,30 +7,28 @@ the administrators' keys are at hand, else it waits as a `PendingAct` for `sign_
     registry.revoke(partner, keys)                   # Signed.NOW with keys, Signed.QUEUED without
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from core.clock import format_instant, parse_instant
 from core.errors import Conflict, Denied, InvalidInput, Unavailable
-from core.names import NodeName, PartnerId
+from core.names import PartnerId
+from hub.services import acts
+from hub.services.acts import PendingAct
 from hub.services.context import Caller, Context
 from hub.services.membership import Member, Membership, Memberships
 from hub.services.translog import Record, TransparencyLog
 from hub.storage import schema
-from security.fields import decode_base64
 from security.keys import PublicKey, Signer
 from security.registry import (
     ACTIVE,
     REVOKED,
     Registry,
-    RegistryNode,
     RegistryPartner,
     VerifiedRegistry,
     check_fresh,
@@ -40,21 +38,9 @@ from security.registry import (
 )
 from sync.ports import Accepted
 
-ENROL = "enrol"
-REVOKE = "revoke"
+__all__ = ["PartnerStanding", "PendingAct", "RegistryService", "Signed"]
+
 _OPERATOR = "operator"
-
-
-@dataclass(frozen=True, slots=True)
-class PendingAct:
-    """An act that waits for the administrators' signatures. `kind`: enrol, revoke; `text` says it in
-    words."""
-
-    number: int
-    kind: str
-    partner: PartnerId | None
-    created: datetime
-    text: str
 
 
 class Signed(Enum):
@@ -205,13 +191,13 @@ class RegistryService:
                 leaf=accepted.leaf_index,
             )
         )
-        self._settle(connection, verified.registry)
+        acts.settle(connection, verified.registry, self._clock)
         return accepted
 
     def next_registry(self) -> Registry | None:
         """The unsigned next statement with all pending acts; None when nothing waits."""
         with self._database.read() as connection:
-            return self._draft(connection) if self._waiting(connection) else None
+            return self._draft(connection) if acts.waiting(connection) else None
 
     def sign_pending(self, keys: Sequence[Signer]) -> Accepted | None:
         """Sign and publish all pending acts in one statement; None when nothing waits.
@@ -220,7 +206,7 @@ class RegistryService:
         """
         self.check_keys(keys)
         with self._database.write() as connection:
-            return self._sign(connection, keys) if self._waiting(connection) else None
+            return self._sign(connection, keys) if acts.waiting(connection) else None
 
     def renew(self, keys: Sequence[Signer]) -> Accepted:
         """Publish a successor with a new expiry (and whatever is pending)."""
@@ -256,13 +242,7 @@ class RegistryService:
         """End a suspension. Raises `Conflict` when the partner is revoked."""
         with self._database.write() as connection:
             entry = self._check_known(connection, partner)
-            acts = schema.pending_acts
-            revoking = connection.execute(
-                sa.select(acts.c.number).where(
-                    acts.c.partner == partner, acts.c.kind == REVOKE, acts.c.done.is_(None)
-                )
-            ).first()
-            if entry.state == REVOKED or revoking is not None:
+            if entry.state == REVOKED or acts.is_waiting(connection, acts.REVOKE, partner):
                 raise Conflict(
                     f"{partner} was revoked", remedy="invite it anew under another id", reason="REVOKED"
                 )
@@ -278,46 +258,16 @@ class RegistryService:
             if self._check_known(connection, partner).state == REVOKED:
                 return Signed.NOW
             self._suspend(connection, partner)
-            self.queue(connection, REVOKE, partner)
+            acts.queue(connection, acts.REVOKE, partner, None, self._clock)
             self._log_act(connection, "revoke", partner)
             if keys:
                 self._sign(connection, keys)
         return Signed.NOW if keys else Signed.QUEUED
 
-    def queue(
-        self, connection: sa.Connection, kind: str, partner: PartnerId, enrolment: int | None = None
-    ) -> None:
-        """Let an act wait for the administrators, once."""
-        acts = schema.pending_acts
-        same = connection.execute(
-            sa.select(acts.c.number).where(
-                acts.c.kind == kind,
-                acts.c.partner == partner,
-                acts.c.enrolment.is_(enrolment) if enrolment is None else acts.c.enrolment == enrolment,
-                acts.c.done.is_(None),
-            )
-        ).first()
-        if same is None:
-            connection.execute(
-                acts.insert().values(
-                    kind=kind, partner=partner, enrolment=enrolment, created=format_instant(self._clock.now())
-                )
-            )
-
     def pending(self) -> list[PendingAct]:
         """Acts that wait for signatures, oldest first."""
-        enrolments = schema.enrolments
         with self._database.read() as connection:
-            found: list[PendingAct] = []
-            for row in self._waiting(connection):
-                text = f"revoke {row.partner}"
-                if row.kind == ENROL:
-                    node = connection.execute(
-                        sa.select(enrolments.c.node).where(enrolments.c.number == row.enrolment)
-                    ).scalar_one()
-                    text = f"enrol node {node} of {row.partner}"
-                found.append(PendingAct(row.number, row.kind, row.partner, parse_instant(row.created), text))
-        return found
+            return acts.described(connection)
 
     def _sign(self, connection: sa.Connection, keys: Sequence[Signer]) -> Accepted:
         draft = self._draft(connection)
@@ -328,51 +278,8 @@ class RegistryService:
         return self.append(connection, verify_next(current, envelope, self._limits))
 
     def _draft(self, connection: sa.Connection) -> Registry:
-        draft = self._memberships.current(connection).registry.successor(self._clock.now(), self._limits)
-        enrolments = schema.enrolments
-        for act in self._waiting(connection):
-            if act.kind == REVOKE:
-                draft = draft.with_state(act.partner, REVOKED)
-                continue
-            row = connection.execute(sa.select(enrolments).where(enrolments.c.number == act.enrolment)).one()
-            draft = draft.with_partner(_enrolled(draft.partner(row.partner), row))
-        return draft
-
-    @staticmethod
-    def _waiting(connection: sa.Connection) -> Sequence[sa.Row[Any]]:
-        acts = schema.pending_acts
-        return connection.execute(sa.select(acts).where(acts.c.done.is_(None)).order_by(acts.c.number)).all()
-
-    def _settle(self, connection: sa.Connection, registry: Registry) -> None:
-        """Mark as done what the new registry says, wherever it was signed."""
-        acts, enrolments = schema.pending_acts, schema.enrolments
-        for act in self._waiting(connection):
-            entry = registry.partner(act.partner)
-            if entry is None:
-                continue
-            if act.kind == REVOKE:
-                if entry.state != REVOKED:
-                    continue
-            else:
-                row = connection.execute(
-                    sa.select(enrolments).where(enrolments.c.number == act.enrolment)
-                ).one()
-                if _enrolled(entry, row) != entry:
-                    continue
-                same_node = sa.and_(enrolments.c.partner == row.partner, enrolments.c.node == row.node)
-                connection.execute(
-                    enrolments.update()
-                    .where(same_node, enrolments.c.state == "approved")
-                    .values(state="replaced")
-                )
-                connection.execute(
-                    enrolments.update().where(enrolments.c.number == row.number).values(state="approved")
-                )
-            connection.execute(
-                acts.update()
-                .where(acts.c.number == act.number)
-                .values(done=format_instant(self._clock.now()))
-            )
+        current = self._memberships.current(connection).registry
+        return acts.drafted(connection, current.successor(self._clock.now(), self._limits))
 
     def _check_known(self, connection: sa.Connection, partner: PartnerId) -> RegistryPartner:
         entry = self._memberships.current(connection).registry.registry.partner(partner)
@@ -392,12 +299,3 @@ class RegistryService:
             connection,
             Record(type="act", actor=_OPERATOR, object=partner, owner=partner, detail={"act": act}),
         )
-
-
-def _enrolled(entry: RegistryPartner | None, row: sa.Row[Any]) -> RegistryPartner:
-    """The partner's entry with the node of an enrolment. Old signing keys stay: what they signed stays
-    evidence."""
-    node = RegistryNode(NodeName(row.node), decode_base64(row.witness_key, "witness key"))
-    key = PublicKey.from_json(json.loads(row.signing_key))
-    base = entry or RegistryPartner(row.partner, json.loads(row.names), (), (), ACTIVE)
-    return base.with_node(node, key)

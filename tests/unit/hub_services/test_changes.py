@@ -1,4 +1,5 @@
-"""The doorbell rings for whom it concerns, for the operator's commands and for the clock, and for nobody else."""
+"""The doorbell rings for whom it concerns, for the operator's commands and for the clock, and for nobody
+else."""
 
 import threading
 from datetime import timedelta

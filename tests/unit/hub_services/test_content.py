@@ -1,4 +1,5 @@
-"""Chunks: durable before acknowledged, checked before stored, read by place and logged before the first byte."""
+"""Chunks: durable before acknowledged, checked before stored, read by place and logged before the first
+byte."""
 
 import os
 import threading

@@ -1,4 +1,5 @@
-"""Enrolment: the token is single-use, all keys are proven, what the operator approves is what the node meant."""
+"""Enrolment: the token is single-use, all keys are proven, what the operator approves is what the node
+meant."""
 
 import base64
 import json

@@ -12,6 +12,10 @@
     def main() -> None:
         commands.main(app)
 
+A command that lives in a module of its own is hung in by its place, and imported when it is asked for:
+
+    app = new_app("syncline-node", "The agency's node.", table={"status": "node.cli.status_cmd:status"})
+
 Rules: a `SynclineError` becomes one or two lines on standard error and its branch's exit status; a
 wrong use exits with 2 and says so in at most two lines; Ctrl-C exits with 130 and a closed pipe with
 141, both without a word; anything else is a bug and shows its traceback, status 1. What programs may
@@ -25,14 +29,15 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence, Set
 from datetime import datetime
 from enum import Enum
-from importlib.metadata import version
+from importlib import import_module
 from pathlib import Path, PurePath
 from typing import Annotated, Any, NoReturn
 
 import typer
+import typer.core
 
 from core.clock import format_instant
 from core.errors import EXIT_BUG, EXIT_OK, InvalidInput, SynclineError, Unavailable
@@ -63,13 +68,20 @@ _ENVIRONMENT: Mapping[int, str] = {
 
 
 def new_app(
-    name: str, summary: str, *, config_default: Path | None = None, config_variable: str | None = None
+    name: str,
+    summary: str,
+    *,
+    config_default: Path | None = None,
+    config_variable: str | None = None,
+    table: Mapping[str, str] | None = None,
 ) -> typer.Typer:
     """An application called `name` with `--version` and, if `config_default` is given, `--config`.
 
-    `config_variable` is the environment variable that may name the settings file instead.
+    `config_variable` is the environment variable that may name the settings file instead; `table` gives
+    each command's or group's place as `module:attribute`, in the order of the help.
     """
     app = typer.Typer(
+        cls=_lazy_group(table or {}),
         name=name,
         help=summary,
         add_completion=False,
@@ -81,6 +93,8 @@ def new_app(
 
     def show_version(wanted: bool) -> None:
         if wanted:
+            from importlib.metadata import version  # noqa: PLC0415 - slow, and nothing else here needs it
+
             say(f"{name} {version('syncline')}")
             raise typer.Exit(EXIT_OK)
 
@@ -93,6 +107,56 @@ def new_app(
     )
     app.callback()(_root_callback(version_option, summary, config_default, config_variable))
     return app
+
+
+class _Commands(MutableMapping[str, Any]):
+    """A group's commands by name. Those of `table` (`module:attribute`) are imported when they are asked for.
+
+    A command pulls in what it needs (gRPC, a database): most of a second, which `--version` or `status`
+    need not wait for.
+    """
+
+    def __init__(self, table: Mapping[str, str], others: Mapping[str, Any]) -> None:
+        self._known: dict[str, Any] = {**table, **others}
+
+    def __getitem__(self, name: str) -> Any:
+        known = self._known[name]
+        if isinstance(known, str):
+            known = self._known[name] = _imported(name, known)
+        return known
+
+    def __setitem__(self, name: str, command: Any) -> None:
+        self._known[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        del self._known[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._known)
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+
+def _lazy_group(table: Mapping[str, str]) -> type[typer.core.TyperGroup]:
+    class LazyGroup(typer.core.TyperGroup):
+        def __init__(self, **arguments: Any) -> None:
+            super().__init__(**arguments)
+            self.commands = _Commands(table, self.commands)
+
+    return LazyGroup
+
+
+def _imported(name: str, place: str) -> Any:
+    module, _, attribute = place.partition(":")
+    command = getattr(import_module(module), attribute)
+    if not isinstance(command, typer.Typer):
+        alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+        alone.command(name)(command)
+        command = alone
+    built = typer.main.get_command(command)
+    built.name = name
+    return built
 
 
 def _root_callback(
@@ -132,7 +196,7 @@ class _Settings:
 
 def new_group(summary: str) -> typer.Typer:
     """A group of commands to hang into an app: `app.add_typer(group, name="registry")`."""
-    return typer.Typer(help=summary, no_args_is_help=True, rich_markup_mode=None)
+    return typer.Typer(help=summary, add_completion=False, no_args_is_help=True, rich_markup_mode=None)
 
 
 def config_path(ctx: typer.Context, config: Path | None) -> Path:

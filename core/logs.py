@@ -12,10 +12,13 @@ happened; a warning or error carries `remedy=`.
 import logging
 import sys
 import unicodedata
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
+from functools import partial
 from typing import Any, TextIO
 
-import structlog
+# structlog is imported with the first event: it brings a good part of `rich`, and most short commands log
+# nothing. Until then a configuration waits here.
+_waiting: list[Callable[[], None]] = []
 
 
 def printable(text: str) -> str:
@@ -40,7 +43,15 @@ def _escape(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Muta
 
 def configure(*, json: bool = False, level: str = "info", stream: TextIO | None = None) -> None:
     """Set up logging for the process. `stream` defaults to standard error."""
-    target = sys.stderr if stream is None else stream
+    setting = partial(_configure, json, level, sys.stderr if stream is None else stream)
+    _waiting[:] = [setting]
+    if "structlog" in sys.modules:
+        _configured()
+
+
+def _configure(json: bool, level: str, target: TextIO) -> None:
+    import structlog  # noqa: PLC0415
+
     renderer: Any = (
         structlog.processors.JSONRenderer(ensure_ascii=False)
         if json
@@ -61,7 +72,24 @@ def configure(*, json: bool = False, level: str = "info", stream: TextIO | None 
     )
 
 
+def _configured() -> None:
+    while _waiting:
+        _waiting.pop()()
+
+
+class _Logger:
+    """Looks up its logger at each event, so that it obeys a `configure` that comes after its making."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, attribute: str) -> Any:
+        import structlog  # noqa: PLC0415
+
+        _configured()
+        return getattr(structlog.get_logger(component=self._name), attribute)
+
+
 def get_logger(name: str) -> Any:
     """A logger whose lines carry `component=name`."""
-    # Initial values, not `bind`: a lazy proxy sees a `configure` that comes after the import.
-    return structlog.get_logger(component=name)
+    return _Logger(name)

@@ -17,10 +17,6 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from typing import Any, TextIO
 
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-from rich.progress import Progress as RichProgress
-
 from core.logs import get_logger, printable
 from core.progress import Progress
 
@@ -111,19 +107,23 @@ class _Bar:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._rich: RichProgress | None = None
+        self._rich: Any = None
         self._task: Any = None
 
     def begin(self, task: str, total_bytes: int | None) -> None:
+        # Only a bar needs rich, which takes a tenth of a second to import.
+        from rich import console, progress  # noqa: PLC0415
+
         self.end()
         columns = (
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=max(10, shutil.get_terminal_size().columns // 5)),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-            TimeRemainingColumn(),
+            progress.TextColumn("{task.description}", markup=False),
+            progress.BarColumn(bar_width=max(10, shutil.get_terminal_size().columns // 5)),
+            progress.DownloadColumn(),
+            progress.TransferSpeedColumn(),
+            progress.TimeRemainingColumn(),
         )
-        self._rich = RichProgress(*columns, console=Console(file=self._stream), transient=True)
+        shown = console.Console(file=self._stream)
+        self._rich = progress.Progress(*columns, console=shown, transient=True)
         self._task = self._rich.add_task(printable(task), total=total_bytes)
         self._rich.start()
 

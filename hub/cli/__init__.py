@@ -1,24 +1,32 @@
 """The operator's commands, a file each; `main` is `syncline-hub`."""
 
-from core import commands
-from hub.cli import approve, datasets, fsck, init, invite, partners, registry, reject, run, standing, status
-from hub.cli.app import app
+from pathlib import Path
 
-__all__ = [
-    "app",
-    "approve",
-    "datasets",
-    "fsck",
-    "init",
-    "invite",
-    "main",
-    "partners",
-    "registry",
-    "reject",
-    "run",
-    "standing",
-    "status",
-]
+from core import commands
+
+__all__ = ["app", "main"]
+
+app = commands.new_app(
+    "syncline-hub",
+    "The operator's hub: partners enrol here, and exchange what their owners share.",
+    config_default=Path("/etc/syncline/hub.toml"),
+    config_variable="SYNCLINE_HUB_CONFIG",
+    table={
+        "init": "hub.cli.init:init",
+        "run": "hub.cli.run:run",
+        "invite": "hub.cli.invite:invite",
+        "approve": "hub.cli.approve:approve",
+        "reject": "hub.cli.reject:reject",
+        "partners": "hub.cli.partners:partners",
+        "suspend": "hub.cli.standing:suspend",
+        "resume": "hub.cli.standing:resume",
+        "revoke": "hub.cli.standing:revoke",
+        "registry": "hub.cli.registry:registry",
+        "datasets": "hub.cli.datasets:datasets",
+        "status": "hub.cli.status:status",
+        "fsck": "hub.cli.fsck:fsck",
+    },
+)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The application object that the commands register with, and what they share: settings, hub, keys."""
+"""What the commands share: settings, hub, keys."""
 
 import os
 import pwd
@@ -20,16 +20,8 @@ from hub.config import DEFAULT_PATH, HubSettings, load_settings
 from hub.services.hub import Hub
 from security.keys import SigningKey
 
-CONFIG_VARIABLE = "SYNCLINE_HUB_CONFIG"
 _PASSPHRASE_VARIABLE = "SYNCLINE_ADMIN_PASSPHRASE_FILE"  # noqa: S105 - the name of a variable
 _PASSPHRASE_CREDENTIAL = "admin-passphrase"  # noqa: S105 - the name of a systemd credential
-
-app = commands.new_app(
-    "syncline-hub",
-    "The operator's hub: partners enrol here, and exchange what their owners share.",
-    config_default=DEFAULT_PATH,
-    config_variable=CONFIG_VARIABLE,
-)
 
 PartnerArgument = Annotated[str, typer.Argument(metavar="PARTNER", help="A partner's id, like la-dgm.")]
 NodeOption = Annotated[str | None, typer.Option("--node", metavar="NAME", help="One of its nodes.")]

@@ -11,7 +11,6 @@ from hub.cli.app import (
     KeysOption,
     NodeOption,
     PartnerArgument,
-    app,
     keys_for,
     opened,
     same_config,
@@ -20,7 +19,6 @@ from hub.cli.app import (
 from hub.services.registry import Signed
 
 
-@app.command()
 def approve(
     ctx: typer.Context,
     partner: PartnerArgument,

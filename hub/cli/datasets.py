@@ -7,10 +7,9 @@ from rich.table import Table
 from core.clock import SystemClock
 from core.commands import ConfigOption, JsonOption, emit_json, say
 from core.logs import printable
-from hub.cli.app import ago, app, opened, settings_of
+from hub.cli.app import ago, opened, settings_of
 
 
-@app.command()
 def datasets(ctx: typer.Context, as_json: JsonOption = False, config: ConfigOption = None) -> None:
     """List every dataset: its newest version, size, and whether its bytes are here."""
     with opened(settings_of(ctx, config)) as hub:

@@ -6,11 +6,10 @@ import typer
 
 from core.commands import ConfigOption, JsonOption, emit_json, say
 from core.errors import Corrupt
-from hub.cli.app import app, opened, settings_of
+from hub.cli.app import opened, settings_of
 from hub.lock import exclusive
 
 
-@app.command()
 def fsck(
     ctx: typer.Context,
     rebuild_index: Annotated[

@@ -13,7 +13,7 @@ from core.clock import SystemClock
 from core.commands import say
 from core.errors import Conflict, InvalidInput
 from hub.administrators import key_path
-from hub.cli.app import app, passphrase
+from hub.cli.app import passphrase
 from hub.config import HubTable, check_federation, document, join_address, split_address
 from hub.layout import Layout
 from hub.services.context import Federation
@@ -25,7 +25,6 @@ _ADMINISTRATORS_MAX = 32
 _PRIVATE = 0o700
 
 
-@app.command()
 def init(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")],
     name: Annotated[str, typer.Option("--name", metavar="TEXT", help="What the federation is called.")],

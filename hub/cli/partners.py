@@ -9,14 +9,13 @@ from rich.table import Table
 from core.clock import SystemClock
 from core.commands import ConfigOption, JsonOption, emit_json, say
 from core.logs import printable
-from hub.cli.app import ago, app, instant, opened, same_config, settings_of
+from hub.cli.app import ago, instant, opened, same_config, settings_of
 from hub.services.enrolment import Enrolment
 from hub.services.registry import PartnerStanding
 
 _OPEN = ("invited", "pending", "accepted")
 
 
-@app.command()
 def partners(ctx: typer.Context, as_json: JsonOption = False, config: ConfigOption = None) -> None:
     """List the members and their nodes, and the invitations that are open."""
     with opened(settings_of(ctx, config)) as hub:

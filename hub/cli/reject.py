@@ -5,10 +5,9 @@ import typer
 from core.commands import ConfigOption, say
 from core.errors import InvalidInput
 from core.names import check_node, check_partner
-from hub.cli.app import NodeOption, PartnerArgument, app, opened, same_config, settings_of
+from hub.cli.app import NodeOption, PartnerArgument, opened, same_config, settings_of
 
 
-@app.command()
 def reject(
     ctx: typer.Context, partner: PartnerArgument, node: NodeOption = None, config: ConfigOption = None
 ) -> None:

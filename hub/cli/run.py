@@ -11,11 +11,10 @@ from core.clock import SystemClock
 from core.commands import ConfigOption
 from hub.administrators import keys_at_hand
 from hub.allocator import keep_large_buffers
-from hub.cli.app import app, passphrase, settings_of
+from hub.cli.app import passphrase, settings_of
 from hub.rpc.environment import ENVIRONMENT
 
 
-@app.command()
 def run(ctx: typer.Context, config: ConfigOption = None) -> None:
     """Serve until SIGTERM or Ctrl-C; then finish what is in flight and stop."""
     settings = settings_of(ctx, config)

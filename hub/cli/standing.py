@@ -7,7 +7,6 @@ from core.errors import NEEDS_ATTENTION
 from hub.cli.app import (
     KeysOption,
     PartnerArgument,
-    app,
     keys_for,
     known_partner,
     opened,
@@ -17,7 +16,6 @@ from hub.cli.app import (
 from hub.services.registry import Signed
 
 
-@app.command()
 def suspend(ctx: typer.Context, partner: PartnerArgument, config: ConfigOption = None) -> None:
     """Refuse PARTNER from now on, until `resume`. Needs no administrator."""
     with opened(settings_of(ctx, config)) as hub:
@@ -27,7 +25,6 @@ def suspend(ctx: typer.Context, partner: PartnerArgument, config: ConfigOption =
     say(f"Next: {same_config(ctx, config)} resume {named}, or revoke {named}")
 
 
-@app.command()
 def resume(ctx: typer.Context, partner: PartnerArgument, config: ConfigOption = None) -> None:
     """End a suspension."""
     with opened(settings_of(ctx, config)) as hub:
@@ -36,7 +33,6 @@ def resume(ctx: typer.Context, partner: PartnerArgument, config: ConfigOption = 
     say(f"{named} may call again; its nodes come back by themselves.")
 
 
-@app.command()
 def revoke(
     ctx: typer.Context, partner: PartnerArgument, keys: KeysOption = None, config: ConfigOption = None
 ) -> None:

@@ -16,7 +16,7 @@ from core.errors import NEEDS_ATTENTION
 from core.limits import LIMITS
 from core.logs import printable
 from hub.administrators import key_files
-from hub.cli.app import ago, app, instant, opened, same_config, settings_of
+from hub.cli.app import ago, instant, opened, same_config, settings_of
 from hub.config import HubSettings
 from hub.fleet_view import NodeView, look
 from hub.lock import is_running
@@ -34,7 +34,6 @@ class Attention:
     urgent: bool = True
 
 
-@app.command()
 def status(ctx: typer.Context, as_json: JsonOption = False, config: ConfigOption = None) -> None:
     """Show hub, partners, nodes and disk; exits with 8 when a person must look."""
     settings = settings_of(ctx, config)

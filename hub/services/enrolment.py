@@ -10,21 +10,21 @@ the first join statement that comes with it. A pending node may call nothing els
 """
 
 import json
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import Enum
 from typing import Any
 
 import sqlalchemy as sa
 
 from core.clock import format_instant, parse_instant
-from core.errors import Conflict, Denied, InvalidInput, Unavailable, Untrusted
-from core.names import NodeName, PartnerId, check_node, check_partner
+from core.errors import Denied, InvalidInput, Unavailable, Untrusted
+from core.names import NodeName, PartnerId
 from hub.services import acts
 from hub.services.certificates import NodeCertificates
 from hub.services.context import Context
+from hub.services.invitations import EXPIRED, INVITED, JOINED, Invitations
 from hub.services.registry import RegistryService, Signed
 from hub.services.translog import Record, TransparencyLog
 from hub.storage import schema
@@ -43,15 +43,10 @@ from security.join import (
 from security.keys import Signer
 from security.registry import REVOKED
 
-_TOKEN_BYTES = 32
-
-INVITED = "invited"
-JOINED = "pending"
 ACCEPTED = "accepted"
 APPROVED = "approved"
 REJECTED = "rejected"
 REPLACED = "replaced"
-EXPIRED = "expired"
 _OPEN = (INVITED, JOINED, ACCEPTED)
 
 
@@ -94,6 +89,7 @@ class EnrolmentService:
         self._registry = registry
         self._translog = translog
         self._certificates = NodeCertificates(context, registry)
+        self._invitations = Invitations(context, registry, self._certificates, translog)
 
     def invite(
         self,
@@ -109,41 +105,9 @@ class EnrolmentService:
         Raises `Conflict` when the node is enrolled and `replace` is not set, `Denied` for a revoked partner,
         `Unavailable` when `approve_on_join` is asked and the administrators' keys are not at hand.
         """
-        check_partner(partner)
-        check_node(node)
-        if not names:
-            raise InvalidInput(f"{partner} needs a name", remedy="give it with --name")
-        if approve_on_join:
-            self._registry.check_keys(self._context.administrator_keys())
-        self._certificates.authority()  # without it nobody can be enrolled
-        token = secrets.token_urlsafe(_TOKEN_BYTES)
-        now = self._clock.now()
-        expires = now + timedelta(seconds=self._limits.token_valid_s)
-        first = self._first_registry()
-        table = schema.enrolments
-        with self._database.write(visible=False) as connection:
-            self._check_invitable(connection, partner, node, replace=replace)
-            connection.execute(
-                table.update()
-                .where(table.c.partner == partner, table.c.node == node, table.c.state.in_((INVITED, JOINED)))
-                .values(state=EXPIRED)
-            )
-            connection.execute(
-                table.insert().values(
-                    partner=partner,
-                    node=node,
-                    names=json.dumps(dict(names), ensure_ascii=False),
-                    token_sha256=sha256_hex(token.encode()),
-                    registry_sha256=first.id,
-                    invited=format_instant(now),
-                    expires=format_instant(expires),
-                    state=INVITED,
-                    replace=replace,
-                    approve_on_join=approve_on_join,
-                )
-            )
-            self._log(connection, "invite", partner, {"node": node, "replace": replace})
-        return self._join_file(partner, names, node, first, token, expires)
+        return self._invitations.invite(
+            partner, names, node, replace=replace, approve_on_join=approve_on_join
+        )
 
     def join(self, envelope: bytes, token: str | bytes, csr_der: bytes) -> EnrolmentState:
         """Take a join statement. Safe to repeat with the same bytes.
@@ -273,45 +237,6 @@ class EnrolmentService:
 
     # --- steps -----------------------------------------------------------------------------------
 
-    def _join_file(
-        self,
-        partner: PartnerId,
-        names: Mapping[str, str],
-        node: NodeName,
-        first: sa.Row[str, bytes],
-        token: str,
-        expires: datetime,
-    ) -> bytes:
-        federation = self._context.federation
-        file = {
-            "v": 1,
-            "federation": federation.id,
-            "partner": partner,
-            "names": dict(names),
-            "node": node,
-            "hub": federation.address,
-            "enrol": federation.enrol_address,
-            "registry": encode_base64(first.envelope),
-            "registry_sha256": first.id,
-            "ca": self._certificates.authority().pem.decode("ascii"),
-            "token": token,
-            "expires": format_instant(expires),
-        }
-        return (json.dumps(file, ensure_ascii=False, indent=1) + "\n").encode("utf-8")
-
-    def _check_invitable(
-        self, connection: sa.Connection, partner: PartnerId, node: NodeName, *, replace: bool
-    ) -> None:
-        state = self._registry.membership(connection)
-        if state.standing(partner) == REVOKED:
-            raise Denied(f"{partner} was revoked", remedy="invite it under another id", reason="REVOKED")
-        if (partner, node) in state.members and not replace:
-            raise Conflict(
-                f"node {node} of {partner} is enrolled already",
-                remedy="give --replace to enrol it anew, or another --node for one more machine",
-                reason="ALREADY_ENROLLED",
-            )
-
     def _by_token(self, connection: sa.Connection, token: str | bytes) -> sa.Row[Any]:
         secret = token.encode() if isinstance(token, str) else bytes(token)
         table = schema.enrolments
@@ -399,11 +324,6 @@ class EnrolmentService:
         if node is not None:
             query = query.where(table.c.node == node)
         return connection.execute(query.order_by(table.c.number)).all()
-
-    def _first_registry(self) -> sa.Row[str, bytes]:
-        table = schema.registry_statements
-        with self._database.read() as connection:
-            return connection.execute(sa.select(table.c.id, table.c.envelope).where(table.c.seq == 1)).one()
 
     def _log(
         self, connection: sa.Connection, act: str, partner: PartnerId, detail: Mapping[str, Any]

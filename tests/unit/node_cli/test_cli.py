@@ -9,7 +9,7 @@ import structlog
 
 from core import commands
 from core.errors import Unavailable, Untrusted
-from node.cli import COMMANDS, make_app
+from node.cli import COMMANDS, app
 from node.cli.opening import read_passphrase
 from node.cli.status_cmd import render as render_status
 from node.cli.sync_cmd import render as render_sync
@@ -53,7 +53,7 @@ rights_holder = "DGM"
 
 
 def run(*arguments: object) -> int:
-    return commands.run(make_app(), [str(each) for each in arguments])
+    return commands.run(app, [str(each) for each in arguments])
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -4,9 +4,9 @@
         for window in receiver.windows():
             for part in window.parts: ... receiver.next_chunk() ...
 
-Rules: a thread of its own asks, decodes and checks ids (BLAKE3) while the caller writes and hashes (SHA-256); what
-waits between them is bounded in bytes, whatever compresses how well; each chunk must be the one that TABLE has at
-the place that was asked for. An error of either side stops both and is raised at the caller.
+Rules: a thread of its own asks, decodes and checks ids (BLAKE3) while the caller writes and hashes (SHA-256);
+what waits between them is bounded in bytes, whatever compresses how well; each chunk must be the one that
+TABLE has at the place that was asked for. An error of either side stops both and is raised at the caller.
 """
 
 import queue
@@ -37,9 +37,9 @@ _POLL_S = 0.2
 class Part:
     """A file of the new version, or a piece of a large one, and what must be done for it.
 
-    Chunks come from the hub in order, but for those that `local` maps to places in old files. `origin` is what a link
-    is made from: a path and, in the old version, its line. `descriptor` is open for writing where an earlier attempt
-    left a usable beginning of `offset` bytes, hashed by `hasher`.
+    Chunks come from the hub in order, but for those that `local` maps to places in old files. `origin` is
+    what a link is made from: a path and, in the old version, its line. `descriptor` is open for writing where
+    an earlier attempt left a usable beginning of `offset` bytes, hashed by `hasher`.
     """
 
     file: File

@@ -1,8 +1,8 @@
 """The writing half of a fetch: one file after the other, hashed on the way, each proven before it stays.
 
-Rules: a new file is created exclusively and never through a link; a link to an old file counts only if what it
-names still is what was applied; what a local place turns out not to hold is fetched; a file whose SHA-256 is not the
-inventory's is removed and stops the whole version.
+Rules: a new file is created exclusively and never through a link; a link to an old file counts only if what
+it names still is what was applied; what a local place turns out not to hold is fetched; a file whose SHA-256
+is not the inventory's is removed and stops the whole version.
 """
 
 import errno
@@ -17,7 +17,7 @@ from core.limits import MIB
 from node.materialise import Walker, create_file, open_file
 from node.subscribe.plan import LocalChunk, Plan, Source
 from node.subscribe.receive import Part, Receiver
-from node.subscribe.records import File, FileStat, STAT, Table
+from node.subscribe.records import STAT, File, FileStat, Table
 from sync.chunking import chunk_id
 from sync.manifest import VerifiedManifest
 from sync.recipe import TABLE_RECORD_BYTES
@@ -31,7 +31,10 @@ Data = bytes | memoryview
 
 
 class Writer:
-    """Writes the parts of a version into `staging`. `old` is the descriptor of the version that `plan.old` records."""
+    """Writes the parts of a version into `staging`.
+
+    `old` is the descriptor of the version that `plan.old` records.
+    """
 
     def __init__(
         self,
@@ -111,7 +114,10 @@ class Writer:
             raise self._wrong_content(part.file)
         descriptor = create_file(folder, name)
         try:
-            _write_all(descriptor, [data])
+            if os.write(descriptor, data) != len(data):
+                raise OSError(
+                    errno.ENOSPC, os.strerror(errno.ENOSPC)
+                )  # a regular file is written short by a full disk
             status = os.fstat(descriptor)
         finally:
             os.close(descriptor)
@@ -198,7 +204,7 @@ class Writer:
     # Files that are here already
 
     def _link(self, part: Part) -> FileStat:
-        """Another name for an old file that is as it was applied; its own copy where links are not to be had."""
+        """Another name for an old file that is as it was applied; a copy where there are no links."""
         assert self._old is not None and part.origin is not None
         path, line = part.origin
         try:
@@ -287,9 +293,9 @@ class Writer:
 
     def _wrong_content(self, file: File) -> Untrusted:
         return Untrusted(
-            f"{self._target.manifest.dataset} version {self._target.manifest.seq}: the bytes of {file.path!r} are "
-            "not those that its owner signed",
-            remedy="the version is refused, what you have stays; report it to the hub's operator and the owner",
+            f"{self._target.manifest.dataset} version {self._target.manifest.seq}: "
+            f"the bytes of {file.path!r} are not those that its owner signed",
+            remedy="the version is refused, what you have stays; report it to the operator and the owner",
             reason="WRONG_CONTENT",
         )
 

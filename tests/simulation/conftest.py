@@ -1,5 +1,8 @@
 """Fixtures of the simulations."""
 
+import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,3 +17,14 @@ def federation(tmp_path: Path) -> Iterator[TestFederation]:
     made = make_federation(tmp_path)
     yield made
     made.close()
+
+
+@pytest.fixture
+def fast_path(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory, where that is to be had: what a simulation shows does not depend on a disk's speed."""
+    if not os.access("/dev/shm", os.W_OK):
+        yield tmp_path
+        return
+    folder = Path(tempfile.mkdtemp(prefix="syncline-sim-", dir="/dev/shm"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)

@@ -7,7 +7,7 @@ import typer
 from core.commands import ConfigOption, say
 from core.errors import NEEDS_ATTENTION
 from core.names import check_node, check_partner
-from hub.cli.app import (
+from hub.cli.setting import (
     KeysOption,
     NodeOption,
     PartnerArgument,

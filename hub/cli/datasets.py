@@ -7,7 +7,7 @@ from rich.table import Table
 from core.clock import SystemClock
 from core.commands import ConfigOption, JsonOption, emit_json, say
 from core.logs import printable
-from hub.cli.app import ago, opened, settings_of
+from hub.cli.setting import ago, opened, settings_of
 
 
 def datasets(ctx: typer.Context, as_json: JsonOption = False, config: ConfigOption = None) -> None:

@@ -6,7 +6,7 @@ import typer
 
 from core.commands import ConfigOption, JsonOption, emit_json, say
 from core.errors import Corrupt
-from hub.cli.app import opened, settings_of
+from hub.cli.setting import opened, settings_of
 from hub.lock import exclusive
 
 

@@ -13,7 +13,7 @@ from core.clock import SystemClock
 from core.commands import say
 from core.errors import Conflict, InvalidInput
 from hub.administrators import key_path
-from hub.cli.app import passphrase
+from hub.cli.setting import passphrase
 from hub.config import HubTable, check_federation, document, join_address, split_address
 from hub.layout import Layout
 from hub.services.context import Federation

@@ -11,7 +11,7 @@ from core.clock import SystemClock, format_instant
 from core.commands import ConfigOption, say
 from core.errors import Conflict, InvalidInput
 from core.names import check_node, check_partner
-from hub.cli.app import PartnerArgument, opened, same_config, settings_of
+from hub.cli.setting import PartnerArgument, opened, same_config, settings_of
 
 _LANGUAGE = re.compile(r"([a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*)=(.+)", re.ASCII | re.DOTALL)
 

@@ -9,7 +9,7 @@ from rich.table import Table
 from core.clock import SystemClock
 from core.commands import ConfigOption, JsonOption, emit_json, say
 from core.logs import printable
-from hub.cli.app import ago, instant, opened, same_config, settings_of
+from hub.cli.setting import ago, instant, opened, same_config, settings_of
 from hub.services.enrolment import Enrolment
 from hub.services.registry import PartnerStanding
 

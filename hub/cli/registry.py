@@ -8,7 +8,7 @@ import typer
 from core.clock import format_instant
 from core.commands import ConfigOption, JsonOption, emit_json, new_group, say
 from hub.administrators import require_keys
-from hub.cli.app import instant, opened, passphrase, same_config, settings_of
+from hub.cli.setting import instant, opened, passphrase, same_config, settings_of
 
 registry = new_group("The signed registry: who belongs, with which keys.")
 

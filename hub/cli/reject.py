@@ -5,7 +5,7 @@ import typer
 from core.commands import ConfigOption, say
 from core.errors import InvalidInput
 from core.names import check_node, check_partner
-from hub.cli.app import NodeOption, PartnerArgument, opened, same_config, settings_of
+from hub.cli.setting import NodeOption, PartnerArgument, opened, same_config, settings_of
 
 
 def reject(

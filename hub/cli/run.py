@@ -11,7 +11,7 @@ from core.clock import SystemClock
 from core.commands import ConfigOption
 from hub.administrators import keys_at_hand
 from hub.allocator import keep_large_buffers
-from hub.cli.app import passphrase, settings_of
+from hub.cli.setting import passphrase, settings_of
 from hub.rpc.environment import ENVIRONMENT
 
 

@@ -4,7 +4,7 @@ import typer
 
 from core.commands import ConfigOption, say
 from core.errors import NEEDS_ATTENTION
-from hub.cli.app import (
+from hub.cli.setting import (
     KeysOption,
     PartnerArgument,
     keys_for,

@@ -16,7 +16,7 @@ from core.errors import NEEDS_ATTENTION
 from core.limits import LIMITS
 from core.logs import printable
 from hub.administrators import key_files
-from hub.cli.app import ago, instant, opened, same_config, settings_of
+from hub.cli.setting import ago, instant, opened, same_config, settings_of
 from hub.config import HubSettings
 from hub.fleet_view import NodeView, look
 from hub.lock import is_running

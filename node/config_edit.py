@@ -1,7 +1,7 @@
 """The one thing that a program writes into a person's settings file: `[hub] address`.
 
-Rules: the text is edited, never re-written from its values, so that comments and order stay; the result is parsed
-again and must differ by that key alone before it replaces the file, by one rename.
+Rules: the text is edited, never re-written from its values, so that comments and order stay; the result is
+parsed again and must differ by that key alone before it replaces the file, by one rename.
 
     set_hub_address(Path("/etc/syncline/node.toml"), "hub.example.org:7443")
 """

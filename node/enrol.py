@@ -3,11 +3,12 @@
     outcome = join(Path("la-dgm.join"), partner="la-dgm", node="main", hub_address=None, state_dir=…, clock=…)
     print(outcome.fingerprint)                                   # the operator reads it back
     outcome = wait(state_dir=…, clock=…, timeout_s=None)
-    renew_if_due(state_dir=…, clock=…)                           # True: a new certificate, rebuild the channel
+    renew_if_due(state_dir=…, clock=…)                           # True: a new certificate, rebuild the
+    channel
 
-Rules: the registry is believed by its id in the join file alone; nothing is said to a hub that is not the one in
-the file; keys are made once, and the join statement too, so that repeating it sends the same bytes; the token is
-kept (0600) until the certificate is here. Private keys never leave the machine.
+Rules: the registry is believed by its id in the join file alone; nothing is said to a hub that is not the one
+in the file; keys are made once, and the join statement too, so that repeating it sends the same bytes; the
+token is kept (0600) until the certificate is here. Private keys never leave the machine.
 """
 
 from collections.abc import Callable
@@ -114,9 +115,10 @@ def wait(
     poll_s: float = 2.0,
     connect: Connect = EnrolmentClient,
 ) -> JoinOutcome:
-    """Ask until approved or rejected, for at most `timeout_s` (None: for ever; 0: ask once); stores the certificate.
+    """Ask until approved or rejected; stores the certificate. `timeout_s` None: for ever; 0: ask once.
 
-    A hub that is away is waited for, but for the last question. Raises `Unavailable` (NOT_ENROLLED) before `join`.
+    A hub that is away is waited for, but for the last question. Raises `Unavailable` (NOT_ENROLLED) before
+    `join`.
     """
     identity = identities.load(state_dir, passphrase)
     enrolling = Enrolling.load(identity.directory)
@@ -201,7 +203,7 @@ def _check_meant_for_us(
     if file.node != node:
         raise InvalidInput(
             f"{path} invites the node {file.node!r} of {partner}, and this node is {node!r}",
-            remedy=f"correct [node] name, or ask the hub's operator: syncline-hub invite {partner} --node {node}",
+            remedy=f"correct [node] name, or have it invited: syncline-hub invite … --node {node}",
             reason="OTHER_NODE",
         )
     if hub_address is not None and hub_address != file.hub:

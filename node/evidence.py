@@ -1,4 +1,4 @@
-"""The proofs that stand beside a mirrored version, in `.syncline/`, for whoever wants to check it without Syncline.
+"""The proofs beside a mirrored version, in `.syncline/`, for whoever wants to check it without Syncline.
 
     manifest.json             the owner's signed envelope
     inventory.sha256          `sha256sum -c .syncline/inventory.sha256` in the version's folder
@@ -58,10 +58,10 @@ def _write_all(folder: int, name: str, files: dict[str, bytes]) -> None:
 
 
 def _write(folder: int, name: str, data: bytes) -> None:
-    with open(create_file(folder, name), "wb") as file:
+    with os.fdopen(create_file(folder, name), "wb") as file:
         file.write(data)
 
 
 def _copy(folder: int, name: str, source: Path) -> None:
-    with source.open("rb") as reading, open(create_file(folder, name), "wb") as writing:
+    with source.open("rb") as reading, os.fdopen(create_file(folder, name), "wb") as writing:
         shutil.copyfileobj(reading, writing, 1 << 20)

@@ -84,7 +84,7 @@ class NodeIdentity:
         return TlsPair(keystore.tls_key_pem(key), chain)
 
     def new_tls_key(self) -> EllipticCurvePrivateKey:
-        """A TLS key that no certificate is for yet, kept until one arrives; one that waits already is used again."""
+        """A TLS key for which no certificate has come yet; one that waits already is used again."""
         in_use = self._name_in_use()
         for path in sorted(self.directory.glob("tls-*.pem")):
             if path.name != in_use:

@@ -74,7 +74,7 @@ class JoinFile:
 
 @dataclass(frozen=True, slots=True)
 class Enrolling:
-    """A join that was begun: the statement as it was signed, the TLS request that it names, where it stands."""
+    """A join that was begun: the signed statement, the TLS request that it names, and where it stands."""
 
     file: JoinFile
     envelope: bytes

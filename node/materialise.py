@@ -14,7 +14,7 @@ import errno
 import os
 import stat
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -68,10 +68,8 @@ def open_root(path: Path) -> int:
 def open_folder(parent: int, name: str, *, create: bool = False) -> int:
     """A descriptor of `name` in `parent`. Never follows a link: raises `Untrusted` (MIRROR_TAMPERED)."""
     if create:
-        try:
+        with suppress(FileExistsError):
             os.mkdir(name, _FOLDER_MODE, dir_fd=parent)
-        except FileExistsError:
-            pass
     try:
         return os.open(name, _FOLDER, dir_fd=parent)
     except OSError as error:

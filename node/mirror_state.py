@@ -4,8 +4,9 @@
     row = mirrors.get(key) or MirrorRow(key=key, dataset=dataset, path=str(path))
     mirrors.put(replace(row, head_seq=4, head_id=id))
 
-Rules: a row is written in one transaction; heads (`head_*`, `policy_*`) only ever grow, whoever calls. Rows of
-files are not here: they stand in flat records beside the database (`node.subscribe.records`), one a version.
+Rules: a row is written in one transaction; heads (`head_*`, `policy_*`) only ever grow, whoever calls. Rows
+of files are not here: they stand in flat records beside the database (`node.subscribe.records`), one a
+version.
 """
 
 from collections.abc import Iterator, Mapping
@@ -57,7 +58,10 @@ class MirrorRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VersionRow:
-    """One version folder that this node made. `superseded` is when `current` left it; `edited` by somebody since."""
+    """One version folder that this node made.
+
+    `superseded` is when `current` left it; `edited` by somebody since.
+    """
 
     key: str
     folder: str
@@ -113,7 +117,8 @@ class MirrorTable:
         """`current` now names `version`: the one before is superseded, all in one transaction."""
         with self._state.writing() as database:
             database.conn.execute(
-                "UPDATE mirror_versions SET superseded = ? WHERE key = ? AND superseded IS NULL AND folder <> ?",
+                "UPDATE mirror_versions SET superseded = ? "
+                "WHERE key = ? AND superseded IS NULL AND folder <> ?",
                 (version.applied, row.key, version.folder),
             )
             self.put_version(version)

@@ -6,7 +6,8 @@
 Rules: the first statement is trusted by its id from the join file and by nothing else; every further
 one must be the successor of the last and signed as that one demands, so rollback, fork and jump are
 refused and what was believed stays. Statements before the first are believed as far as `prev` leads back
-to them. Nothing is believed beyond `expires`. A registry whose entry for this node lacks this node's keys is an alarm.
+to them. Nothing is believed beyond `expires`. A registry whose entry for this node lacks this node's keys is
+an alarm.
 
     trust = TrustStore(state_dir, clock)
     trust.refresh(hub)                          # pull what is newer, verify each step
@@ -90,7 +91,7 @@ class TrustStore:
             raise Unavailable(
                 f"the registry of {newest.registry.federation} (statement {newest.registry.seq}) expired on "
                 f"{format_instant(newest.registry.expires)}",
-                remedy="ask the hub's operator to sign a new one (syncline-hub registry sign); check this clock",
+                remedy="check this clock; the hub's operator signs a new one: syncline-hub registry sign",
                 reason="REGISTRY_EXPIRED",
             )
         return newest
@@ -159,7 +160,7 @@ class TrustStore:
         return tuple(keys)
 
     def keys_ever(self, partner: PartnerId) -> tuple[PublicKey, ...]:
-        """Every key that `partner` has had in the chain: a statement that pins no registry may be that old."""
+        """Every key that `partner` has had in the chain: what pins no registry may be that old."""
         self.current()  # nothing is believed when the registry has expired
         members = (statement.registry.partner(partner) for statement in reversed(self.chain()))
         return tuple(

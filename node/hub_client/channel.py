@@ -1,8 +1,8 @@
 """Channels to the hub: TLS by the federation's own CA, keepalive, and who is really at the other end.
 
-Rules: no root of the system is believed, only the federation's; the name in the hub's certificate is the host of
-the address; where it can be looked at (`check_hub`), the certificate is also the hub's by its SPIFFE id and the protocol
-is TLS 1.3, which gRPC itself cannot be asked for.
+Rules: no root of the system is believed, only the federation's; the name in the hub's certificate is the host
+of the address; where it can be looked at (`check_hub`), the certificate is also the hub's by its SPIFFE id
+and the protocol is TLS 1.3, which gRPC itself cannot be asked for.
 
     channel = secure_channel("hub.example.org:7443", roots_pem, tls)
     check_hub("hub.example.org:7443", roots_pem, federation="mekong", timeout_s=10)
@@ -91,7 +91,7 @@ def check_hub(
 
 
 def _load_pair(context: ssl.SSLContext, tls: TlsPair) -> None:
-    """The pair from memory: the ssl module reads files alone, and the key must not stand on a disk in the clear."""
+    """The pair from memory: the ssl module reads files alone, and the key must not reach a disk."""
     descriptor = os.memfd_create("syncline-tls", os.MFD_CLOEXEC)
     try:
         with open(descriptor, "wb", closefd=False) as file:
@@ -112,6 +112,6 @@ def _split(address: str) -> tuple[str, int]:
 def _wrong_hub(address: str, why: str) -> Untrusted:
     return Untrusted(
         f"who answers at {address} is not the hub that this node was invited to: {why}",
-        remedy="nothing secret was sent; ask the hub's operator, by another channel, whether the address is right",
+        remedy="nothing secret was sent; ask the hub's operator, by telephone, whether the address is right",
         reason="WRONG_HUB",
     )

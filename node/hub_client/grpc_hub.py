@@ -1,4 +1,7 @@
-"""`HubApi` over gRPC. Content travels on a connection of its own, so that a doorbell never waits behind it."""
+"""`HubApi` over gRPC.
+
+Content travels on a connection of its own, so that a doorbell never waits behind it.
+"""
 
 import secrets
 import threading
@@ -50,7 +53,9 @@ T = TypeVar("T")
 
 
 class GrpcHub:
-    """One node's way to the hub. Methods may be called from any thread; each call connects by itself if need be.
+    """One node's way to the hub.
+
+    Methods may be called from any thread; each call connects by itself if need be.
 
     Args:
         address: `HOST:PORT`, as in the hub's certificate.

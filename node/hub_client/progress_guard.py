@@ -1,4 +1,4 @@
-"""Deadlines on progress: a stream on which nothing moves for too long is cancelled, however long it has lasted."""
+"""Deadlines on progress: a stream is cancelled when nothing moves for too long, not when it lasts long."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""A version on disk whose record is lost (a damaged state directory): hashed file by file, then believed again."""
+"""A version whose record is lost (a damaged state directory): hashed file by file, then believed again."""
 
 import hashlib
 import os
@@ -9,7 +9,7 @@ from node.subscribe.records import STAT, FileStat, Record
 
 
 def adopt(record: Record, folder: int) -> bool:
-    """Write `record`'s `stat` from the version in `folder` (a descriptor), if every file is what it must be."""
+    """Write `record`'s `stat` from the version in `folder` (a descriptor), if every file is right."""
     pending = record.folder / "stat.part"
     with Walker(folder) as walker, pending.open("wb", buffering=1 << 18) as stats:
         for file in record.files():
@@ -20,9 +20,11 @@ def adopt(record: Record, folder: int) -> bool:
             descriptor = open_file(parent, name)
             if descriptor is None:
                 return False
-            with open(descriptor, "rb", buffering=0) as content:
+            with os.fdopen(descriptor, "rb", buffering=0) as content:
                 if hashlib.file_digest(content, "sha256").hexdigest() != file.sha256:
                     return False
                 stats.write(STAT.pack(*FileStat.of(os.fstat(descriptor))))
+        stats.flush()
+        durable.fsync(stats.fileno(), pending)
     durable.rename(pending, record.folder / "stat")
     return True

@@ -2,19 +2,21 @@
 
     Assembly(hub, target, plan, staging=…, old=…, limits=…, progress=…).run()
 
-Rules: files are written in the inventory's order, so folders open once and chunks come in one stream; a file's
-SHA-256 is computed while it is written and must be the inventory's; no file is held in memory; nothing is flushed file
-by file (the caller flushes the filesystem once). An interrupted run leaves files that the next one finds again.
+Rules: files are written in the inventory's order, so folders open once and chunks come in one stream; a
+file's SHA-256 is computed while it is written and must be the inventory's; no file is held in memory; nothing
+is flushed file by file (the caller flushes the filesystem once). An interrupted run leaves files that the
+next one finds again.
 """
 
 from collections.abc import Iterator
 
+from core import durable
 from core.limits import LIMITS, MIB, Limits
 from core.progress import Progress
 from node.materialise import Walker, explain
 from node.subscribe.plan import LocalChunk, Plan, Source
 from node.subscribe.receive import Part, Receiver, Window
-from node.subscribe.records import File, STAT, Table
+from node.subscribe.records import STAT, File, Table
 from node.subscribe.staging import examine
 from node.subscribe.write import Writer
 from sync.manifest import VerifiedManifest
@@ -77,6 +79,8 @@ class Assembly:
                         status = writer.write(part)
                         if status is not None:
                             stats.write(STAT.pack(*status))
+                stats.flush()
+                durable.fsync(stats.fileno(), pending)
             except OSError as error:
                 raise explain(error, f"staging {self._target.manifest.dataset}", self.bytes_left) from error
             finally:

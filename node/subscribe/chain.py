@@ -1,9 +1,10 @@
-"""From what the hub lists to a version that the owner signed: the chain, the policy, and the way between them.
+"""From what the hub lists to a version that the owner signed: the chain, the policy, and the way to them.
 
-Rules: from the head that this node last verified, every manifest up to the newest must be the successor of the
-one before; an older head, another one of the same number or a jump is refused, loudly, and what is held stays.
-A manifest's registry and policy pins never go back along the chain. The policy in force is at least the one that
-the manifest pins, never older than one seen before, and must hold a rule that grants this partner `read`.
+Rules: from the head that this node last verified, every manifest up to the newest must be the successor of
+the one before; an older head, another one of the same number or a jump is refused, loudly, and what is held
+stays. A manifest's registry and policy pins never go back along the chain. The policy in force is at least
+the one that the manifest pins, never older than one seen before, and must hold a rule that grants this
+partner `read`.
 """
 
 from collections.abc import Sequence
@@ -82,8 +83,8 @@ class ChainReader:
         pinned = self._trust.at(claimed.registry_seq)
         if pinned is None or pinned.id != claimed.registry_sha256:
             raise Untrusted(
-                f"version {claimed.seq} of {dataset} pins registry statement {claimed.registry_seq}, and this node "
-                "knows another one, or none, of that number",
+                f"version {claimed.seq} of {dataset} pins registry statement {claimed.registry_seq}, "
+                "and this node knows another one, or none, of that number",
                 remedy="report it to the hub's operator: two registries may exist",
                 reason="WRONG_REGISTRY",
             )
@@ -94,8 +95,8 @@ class ChainReader:
     ) -> Grant:
         """The policy under which `manifest` may be received, and its recipe's root.
 
-        Raises `Denied` when no rule disclosed to this partner grants it `read`, `Untrusted` when the policy is
-        older than `floor` or the manifest's pin, or not the owner's.
+        Raises `Denied` when no rule disclosed to this partner grants it `read`, `Untrusted` when the policy
+        is older than `floor` or the manifest's pin, or not the owner's.
         """
         dataset = manifest.manifest.dataset
         detail = detail or self._hub.get_version(dataset, manifest.id)
@@ -108,7 +109,7 @@ class ChainReader:
             detail.policy.envelope,
             detail.policy.disclosures,
             keys,
-            False,
+            complete=False,
             dataset=dataset,
             limits=self._limits,
         )

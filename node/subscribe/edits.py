@@ -69,7 +69,10 @@ def _look(walker: Walker, path: str) -> FileStat | None:
 
 
 class _FolderCounts:
-    """How many names each folder should have. Folders come one after the other, so only the open ones are held."""
+    """How many names each folder should have.
+
+    Folders come one after the other, so only the open ones are held.
+    """
 
     def __init__(self, record: Record, root: int, found: Inspection) -> None:
         self._record = record

@@ -6,8 +6,9 @@
         mirror.publish("00000003-1a2b3c4d")       # flush, then one rename: whole, or not there
         mirror.point("00000003-1a2b3c4d")         # one rename of a link: old or new, never a mix
 
-Rules: the folders are reached by descriptors, so that no link planted in the mirror diverts a write; a version
-that has its name in `versions/` is complete and is never written again; only what this node made is removed.
+Rules: the folders are reached by descriptors, so that no link planted in the mirror diverts a write; a
+version that has its name in `versions/` is complete and is never written again; only what this node made is
+removed.
 """
 
 import os
@@ -44,7 +45,8 @@ class Mirror:
     def open(cls, root: Path, dataset: DatasetId, *, create: bool = True) -> Self:
         """The mirror of `dataset` below `root`. Without `create`, `root` must hold it already.
 
-        Raises `Unavailable` (MIRROR_MISSING) when it does not, `Untrusted` (MIRROR_TAMPERED) for planted links.
+        Raises `Unavailable` (MIRROR_MISSING) when it does not, `Untrusted` (MIRROR_TAMPERED) for planted
+        links.
         """
         if create:
             root.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -58,7 +60,7 @@ class Mirror:
         except FileNotFoundError as error:
             raise Unavailable(
                 f"the mirror {root / dataset} is not there",
-                remedy="mount its disk, or, if you removed it, create the empty folder to have it fetched again",
+                remedy="mount its disk; if you removed it, create the empty folder to have it fetched again",
                 reason="MIRROR_MISSING",
             ) from error
         finally:
@@ -71,7 +73,10 @@ class Mirror:
         return self._folder
 
     def current(self) -> str | None:
-        """The version that `current` names; None when there is no link. Raises `Untrusted` for anything else."""
+        """The version that `current` names; None when there is no link.
+
+        Raises `Untrusted` for anything else.
+        """
         try:
             target = os.readlink(_CURRENT, dir_fd=self._folder)
         except FileNotFoundError:
@@ -91,7 +96,7 @@ class Mirror:
             return None
 
     def stage(self, name: str) -> tuple[int, bool]:
-        """A descriptor of the staging folder for version `name`, and whether an earlier attempt left something.
+        """A descriptor of the staging folder for `name`, and whether an earlier attempt left something.
 
         The newest leftover of another version is taken over: much of it may be the same.
         """

@@ -1,9 +1,9 @@
-"""One mirror in one pass: `entitled → verified → reserved → fetched → staged → verified → applied → acknowledged`.
+"""One mirror in one pass: `entitled → verified → reserved → fetched → staged → applied → acknowledged`.
 
-Rules: nothing becomes visible before every byte of it was verified and flushed; heads are remembered before anything
-is fetched, so a replay is refused even after a crash; each step finds what the one before left, so that a pass
-may stop anywhere; an acknowledgement is kept and sent until the hub has it; local edits are never overwritten,
-linked to, or pruned.
+Rules: nothing becomes visible before every byte of it was verified and flushed; heads are remembered before
+anything is fetched, so a replay is refused even after a crash; each step finds what the one before left, so
+that a pass may stop anywhere; an acknowledgement is kept and sent until the hub has it; local edits are never
+overwritten, linked to, or pruned.
 """
 
 import os
@@ -83,7 +83,10 @@ class Mirroring:
         self._attention: tuple[str, ...] = ()
 
     def run(self, entry: DatasetEntry | None) -> MirrorOutcome:
-        """Bring the mirror to what `entry` lists (None: the hub lists it no more). Raises any `SynclineError`."""
+        """Bring the mirror to what `entry` lists (None: the hub lists it no more).
+
+        Raises any `SynclineError`.
+        """
         self._wanted = entry.manifest_seq if entry is not None else None
         if entry is None or not entry.may_read:
             return self._not_granted(entry)
@@ -147,8 +150,8 @@ class Mirroring:
         size = manifest.manifest.bytes
         if self._max_bytes is not None and size > self._max_bytes:
             raise InvalidInput(
-                f"version {manifest.manifest.seq} of {self._dataset} has {size:,} bytes, and max_bytes allows "
-                f"{self._max_bytes:,}",
+                f"version {manifest.manifest.seq} of {self._dataset} has {size:,} bytes, "
+                f"and max_bytes allows {self._max_bytes:,}",
                 remedy="raise max_bytes in that [[subscribe]] section, or remove the section",
                 reason="MAX_BYTES",
             )
@@ -191,7 +194,10 @@ class Mirroring:
         self._applied(grant, record)
 
     def _is_published(self, mirror: Mirror, record: Record) -> bool:
-        """Whether the version stands in `versions/` already. One whose record was lost is checked where it is."""
+        """Whether the version stands in `versions/` already.
+
+        One whose record was lost is checked where it is.
+        """
         descriptor = mirror.version(record.name)
         if descriptor is None:
             (record.folder / "stat").unlink(missing_ok=True)
@@ -203,8 +209,8 @@ class Mirroring:
             os.close(descriptor)
         if mirror.current() == record.name:
             raise Conflict(
-                f"{mirror.path}/versions/{record.name} is not as it was published, and this node has lost its record",
-                remedy=f"move {mirror.path}/current and that folder away; the next pass fetches the version anew",
+                f"{mirror.path}/versions/{record.name} was changed, and this node has lost its record",
+                remedy="move the link `current` and that folder away; the next pass fetches the version anew",
                 reason="MIRROR_EDITED",
             )
         mirror.unpublish(record.name)
@@ -239,7 +245,7 @@ class Mirroring:
         if lacking > 0:
             raise Unavailable(
                 f"{self._dataset} needs {needed:,} bytes at {mirror.path}, and {lacking:,} are missing",
-                remedy="free some space, or lower keep in that [[subscribe]] section; it is tried again by itself",
+                remedy="free some space, or lower keep in that [[subscribe]] section; it is tried again",
                 reason="DISK_FULL",
             )
 
@@ -276,7 +282,7 @@ class Mirroring:
         )
 
     def _applied(self, grant: Grant, record: Record) -> None:
-        """Remember that `current` names the version, with the acknowledgement that is owed, in one transaction."""
+        """Remember that `current` names the version, and the acknowledgement owed, in one transaction."""
         tools, manifest = self._tools, grant.manifest
         now = tools.clock.now()
         acknowledgement = build(
@@ -380,7 +386,7 @@ class Mirroring:
         for version in tools.mirrors.versions(self.row.key):
             if version.edited and version.folder != self.row.folder:
                 self._attention += (
-                    f"versions/{version.folder} holds local edits and is kept: move them away, remove the folder",
+                    f"versions/{version.folder} holds local edits and is kept: save them, remove the folder",
                 )
         standing = {version.folder for version in tools.mirrors.versions(self.row.key)}
         for folder in self._folder.iterdir() if self._folder.exists() else ():
@@ -423,7 +429,7 @@ class Mirroring:
 
 
 def _tree_bytes(folder: int) -> int:
-    """Bytes of the files that an earlier attempt left; those with other names elsewhere cost nothing and do not count."""
+    """Bytes of the files that an earlier attempt left, but for those that are links to old files."""
     total = 0
     for _, _, names, descriptor in os.fwalk(".", dir_fd=folder):
         for name in names:

@@ -23,7 +23,10 @@ class MirrorState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class MirrorOutcome:
-    """One mirror after a pass. `seq` and `manifest_id` name what `current` holds, None before a first version."""
+    """One mirror after a pass.
+
+    `seq` and `manifest_id` name what `current` holds, None before a first version.
+    """
 
     dataset: DatasetId
     path: Path  # <mirror path>/<owner>/<dataset>

@@ -1,8 +1,8 @@
 """Where each file of a new version comes from, decided by digests before anything is written.
 
     with plan_version(new, old, intact, folder=scratch) as plan:
-        plan.source(file)        # FETCH, KEEP (linked from the same path), MOVED (from another), TWIN (of a new one)
-        plan.fetch_bytes         # what must be written
+        plan.source(file)        # FETCH, KEEP (linked from the same path), MOVED (from another), TWIN (of a
+        new one) plan.fetch_bytes         # what must be written
 
 Rules: both inventories are merged as streams; what is held in memory is a byte a file and, of the files that
 are not kept, eight bytes of their digests. Chunks of old files that are not kept, the sources for what is
@@ -16,6 +16,7 @@ from bisect import bisect_left
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from enum import IntEnum
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -89,7 +90,10 @@ class Plan:
 
 @contextmanager
 def plan_version(new: Record, old: Record | None, intact: bytearray, *, folder: Path) -> Generator[Plan]:
-    """Decide for each file of `new`, with the files of `old` of which `intact` says 1. `folder` is for scratch."""
+    """Decide for each file of `new`, with the files of `old` of which `intact` says 1.
+
+    `folder` is for scratch.
+    """
     scratch = folder / f"plan-{os.getpid()}.sqlite"
     scratch.unlink(missing_ok=True)
     database = sqlite3.connect(scratch, isolation_level=None, check_same_thread=False)
@@ -138,7 +142,7 @@ def _find_elsewhere(plan: Plan, intact: bytearray, wanted: "array[int]") -> None
                 if intact[file.line] and _is_in(wanted, _start(file.sha256))
             ),
         )
-    twins = array("Q", (value for value, after in zip(wanted, wanted[1:], strict=False) if value == after))
+    twins = array("Q", (value for value, after in pairwise(wanted) if value == after))
     for file in plan.new.files():
         if plan.decisions[file.line] == Source.KEEP:
             continue

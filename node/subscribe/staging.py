@@ -1,14 +1,15 @@
 """What an earlier attempt left in a staging folder: what is right is kept, what is not wanted goes.
 
 Rules: nothing is believed because it is there. A file that has all its bytes is hashed again; of one that
-was being written the chunks that TABLE lists are kept, up to the first that differs. Files that the version does
-not have are removed before anything is staged; links and special files are refused, loudly.
+was being written the chunks that TABLE lists are kept, up to the first that differs. Files that the version
+does not have are removed before anything is staged; links and special files are refused, loudly.
 """
 
 import hashlib
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from blake3 import blake3
@@ -23,7 +24,7 @@ _WORTH_BYTES = 1 * MIB
 
 
 class Leftover(NamedTuple):
-    """What is usable of a staged file: `chunks` of its beginning, `offset` bytes, hashed so far by `hasher`."""
+    """What is usable of a staged file: `chunks` of its beginning, `offset` bytes, hashed by `hasher`."""
 
     chunks: int
     offset: int
@@ -102,10 +103,8 @@ def _tree(folder: int, above: str) -> Iterator[str]:
                 yield from _tree(inner, f"{path}/")
             finally:
                 os.close(inner)
-            try:
+            with suppress(OSError):  # it may hold something that is wanted
                 os.rmdir(name, dir_fd=folder)
-            except OSError:
-                pass  # it holds something that is wanted
         else:
             raise tampered(f"{path!r} in the staging folder")
 

@@ -1,8 +1,8 @@
 """Fetching a recipe's three streams, and proving that they are what the manifest promises.
 
 Rules: every chunk is checked by its id; what the record of another version, or an earlier attempt, holds
-already is not fetched again; the inventory's digest is the manifest's subject, its lines and bytes are the manifest's,
-and layout and table describe exactly its files. Only then does anything else look at them.
+already is not fetched again; the inventory's digest is the manifest's subject, its lines and bytes are the
+manifest's, and layout and table describe exactly its files. Only then does anything else look at them.
 """
 
 import hashlib
@@ -64,8 +64,8 @@ def _verify(target: VerifiedManifest, record: Record, limits: Limits) -> None:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         if digest != target.manifest.inventory_sha256:
             raise Untrusted(
-                f"the inventory of {target.manifest.dataset} version {target.manifest.seq} is not the one that its "
-                "owner signed",
+                f"the inventory of {target.manifest.dataset} version {target.manifest.seq} "
+                "is not the one that its owner signed",
                 remedy="what the hub delivers was altered on the way or at rest: report it to its operator",
                 reason="WRONG_INVENTORY",
             )
@@ -128,7 +128,7 @@ def _fetch(
 def wrong_chunk(target: VerifiedManifest) -> Corrupt:
     """The error for chunks that were not asked for, or are missing."""
     return Corrupt(
-        f"the hub sent other chunks of {target.manifest.dataset} version {target.manifest.seq} than were asked for",
+        f"the hub sent other chunks of {target.manifest.dataset} version {target.manifest.seq} than asked",
         remedy="report it to the hub's operator; the next pass asks again",
         reason="WRONG_CHUNK",
     )

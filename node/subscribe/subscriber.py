@@ -1,8 +1,8 @@
 """The subscriber's pass over all subscriptions; one dataset's failure never stops the others.
 
-Rules: own datasets are never mirrored; a dataset that two subscriptions name is mirrored at both paths; what has
-been received stays when the grant ends; every mirror that exists is looked at, listed or not; each outcome is
-remembered, so that `status` can tell it while nobody runs.
+Rules: own datasets are never mirrored; a dataset that two subscriptions name is mirrored at both paths; what
+has been received stays when the grant ends; every mirror that exists is looked at, listed or not; each
+outcome is remembered, so that `status` can tell it while nobody runs.
 """
 
 import fnmatch

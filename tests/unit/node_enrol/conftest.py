@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ class Joining:
     running: RunningHub
     folder: Path
     partner: PartnerId = PARTNER
-    clock: Clock = SystemClock()
+    clock: Clock = field(default_factory=SystemClock)
     hub_address: str | None = None
 
     @property

@@ -19,7 +19,7 @@ from tests.unit.node_subscribe.conftest import DATASET
 
 
 class LyingHub:
-    """Delegates to `honest`; `replace(name, function)` puts `function(honest, *arguments)` in a call's place."""
+    """Delegates to `honest`; `replace(name, lie)` puts `lie(honest, *arguments)` in a call's place."""
 
     def __init__(self, honest: HubApi) -> None:
         self._honest = honest
@@ -39,7 +39,7 @@ class LyingHub:
 
 
 class ForgedVersion:
-    """A version that a dishonest owner (or hub) serves by itself: any inventory, any recipe, signed or not."""
+    """A version that a dishonest owner or hub serves by itself: any inventory, any recipe, any signer."""
 
     def __init__(
         self,

@@ -6,7 +6,6 @@ from datetime import timedelta
 
 from node.subscribe import MirrorState
 from tests.simulation.federation import TestFederation, publish, share
-
 from tests.unit.node_subscribe.conftest import DATASET, MirrorNode, noise
 
 FILES = {"a.txt": b"alpha", "maps/geology.geojson": noise(50_000), "maps/empty": b"", "z/deep/er/x": b"x"}
@@ -18,7 +17,7 @@ def test_materialisable_a_first_version_arrives_whole(federation: TestFederation
     assert (outcome.state, outcome.error) == (MirrorState.UPDATED, None)
     assert outcome.manifest_id == published.manifest_id and outcome.seq == 1 and outcome.acknowledged
     assert node.files() == FILES
-    assert os.readlink(node.current) == f"versions/1-{published.manifest_id[:8]}"
+    assert str(node.current.readlink()) == f"versions/1-{published.manifest_id[:8]}"
     assert (node.current / "a.txt").stat().st_mode & 0o777 == 0o444
     assert node.one().state is MirrorState.CURRENT
 
@@ -39,8 +38,14 @@ def test_the_evidence_stands_beside_the_data(federation: TestFederation, node: M
     names = sorted(str(path.relative_to(evidence)) for path in evidence.rglob("*") if path.is_file())
     registries = [f"registry/{n:08}.json" for n in range(1, federation.registry.registry.seq + 1)]
     assert names == sorted(
-        ["inventory.sha256", "keys/la-dgm.ed25519.pem", "manifest.json", "policy.json", "policy-rules.json"]
-        + registries
+        [
+            "inventory.sha256",
+            "keys/la-dgm.ed25519.pem",
+            "manifest.json",
+            "policy.json",
+            "policy-rules.json",
+            *registries,
+        ]
     )
     assert (evidence / "manifest.json").read_bytes() == published.envelope
     assert b"vn-dgm" not in (evidence / "policy-rules.json").read_bytes()

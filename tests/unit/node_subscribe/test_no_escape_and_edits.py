@@ -10,8 +10,8 @@ from core.errors import Untrusted
 from node.subscribe import MirrorState
 from tests.simulation.federation import TestFederation, publish
 from tests.unit.node_subscribe.conftest import MirrorNode, noise
-from tests.unit.node_subscribe.test_resuming import cut_after
 from tests.unit.node_subscribe.tampering import LyingHub
+from tests.unit.node_subscribe.test_resuming import cut_after
 
 FILES = {"a.txt": b"alpha", "maps/x": noise(40_000, 7), "maps/y": b"y"}
 

@@ -167,13 +167,13 @@ class PublishSection(Section):
     license_file: Folder | None = None
     producer: str | None = Field(default=None, min_length=1)
     classification: str | None = None
-    exclude: list[str] = []
+    exclude: list[str] = Field(default_factory=list[str])
     settle_s: float = Field(default=LIMITS.settle_s, ge=0, le=3600)
     scan_every_s: float = Field(default=LIMITS.scan_every_s, gt=0)
     names: Literal["posix", "portable"] = "posix"
     upload: Literal["granted", "always"] = "granted"
     remove_guard: float = Field(default=LIMITS.remove_guard, gt=0, le=1)
-    share: list[ShareSection] = []
+    share: list[ShareSection] = Field(default_factory=list[ShareSection])
 
     def id(self, partner: PartnerId) -> DatasetId:
         """The whole dataset id, `<partner>/<name>`."""
@@ -234,9 +234,9 @@ class NodeSettings(Section):
 
     node: NodeSection
     hub: HubSection = HubSection()
-    publish: list[PublishSection] = []
-    subscribe: list[SubscribeSection] = []
-    groups: dict[str, list[str]] = {}
+    publish: list[PublishSection] = Field(default_factory=list[PublishSection])
+    subscribe: list[SubscribeSection] = Field(default_factory=list[SubscribeSection])
+    groups: dict[str, list[str]] = Field(default_factory=dict[str, list[str]])
 
     @property
     def partner(self) -> PartnerId:

@@ -1,8 +1,8 @@
 """Is this still the folder that was published? Its identity, without leaving a marker in it.
 
-Rules: a folder is the same while its inode and its file system are; an unmounted disk leaves another folder in its
-place. Mounts within it are part of what was published: what lay on one that is gone is not removed. A folder that is
-not there, or cannot be entered, holds its published state.
+Rules: a folder is the same while its inode and its file system are; an unmounted disk leaves another folder
+in its place. Mounts within it are part of what was published: what lay on one that is gone is not removed.
+A folder that is not there, or cannot be entered, holds its published state.
 
     now = identify(Path("/srv/geodata"))
     if known and not now.is_same(known): ...        # wait for a person
@@ -36,7 +36,7 @@ class FolderIdentity:
         return frozenset(before.mounts if before else ()) - frozenset(self.mounts)
 
     def keeping(self, unmounted: frozenset[str]) -> "FolderIdentity":
-        """This folder, with mounts that are not there at the moment and still belong to it."""
+        """The same folder, with mounts that are not there at the moment and still belong to it."""
         return FolderIdentity(self.inode, self.filesystem, tuple(sorted({*self.mounts, *unmounted})))
 
     def to_text(self) -> str:
@@ -53,7 +53,8 @@ class FolderIdentity:
 
 
 def identify(root: Path) -> FolderIdentity:
-    """The identity of the folder `root`. Raises `Unavailable` (FOLDER_MISSING) where there is none to be had."""
+    """The identity of the folder `root`. Raises `Unavailable` (FOLDER_MISSING) where there is none to be
+    had."""
     try:
         info = root.stat()
         if not root.is_dir():

@@ -1,7 +1,8 @@
 """What a pass would do, before it does anything: reads the folder and the state, contacts nobody.
 
-Rules: differences are found by stat alone, so what is shown as changed may turn out to hold the same bytes; the bytes are
-an upper bound; nothing is written. Whoever would receive the data is named with the rule that lets it.
+Rules: differences are found by stat alone, so what is shown as changed may turn out to hold the same bytes;
+the bytes are an upper bound; nothing is written. Whoever would receive the data is named with the rule that
+lets it.
 
     plan = make_plan(section, settings, NodeState(state_dir, read_only=True), clock)
     plan.added, plan.changed, plan.removed, plan.held, plan.skipped, plan.upper_bound_bytes
@@ -23,6 +24,7 @@ from node.publish.outcome import Issue
 from node.publish.publisher import signed_rules
 from node.publish.records import Head, PublishRecords
 from node.publish.scratch import ABSENT, KNOWN, NEW, Counts, Scratch
+from node.publish.standing import Standing
 from node.state import NodeState, translated
 from security.rules import DISCOVER, PERMISSION, READ, Rule, decide
 
@@ -49,7 +51,8 @@ class PlannedFiles:
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """Who may do what, by which rule, as the settings have it; `now` False while the rule's time has not come."""
+    """Who may do what, by which rule, as the settings have it; `now` False while the rule's time has not
+    come."""
 
     partner: str
     actions: tuple[str, ...]
@@ -134,7 +137,7 @@ def make_plan(
             uploads=uploads,
             warnings=tuple(_warnings(section, rules, scratch, clock)),
             waiting=(
-                *(() if waiting.covered_by(records.approval()) else waiting.lines),
+                *(() if waiting.covered_by(Standing(state, dataset).approval()) else waiting.lines),
                 *guard.check_mounts(gone).lines,
             ),
         )
@@ -194,6 +197,5 @@ def _portability(scratch: Scratch) -> list[str]:
             first = first or f"{item.path!r}: {problem}"
     if not problems:
         return []
-    return [
-        f'{problems} names cannot be held by Windows or a case-blind disk, the first {first}; see names = "portable"'
-    ]
+    line = f"{problems} names cannot be held by Windows or a case-blind disk, the first {first};"
+    return [f'{line} see names = "portable"']

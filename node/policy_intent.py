@@ -1,8 +1,9 @@
 """From the shares in `node.toml` to the rules that the owner signs, and whether they must be signed anew.
 
-Rules: groups are expanded here, one rule a partner, so that nobody else can widen an owner's group; a rule's uid
-depends on its content alone, so that moving sections about changes nothing; a policy is signed only when its rules differ
-from the last signed ones; without any share the policy is empty, and empty means: nobody.
+Rules: groups are expanded here, one rule a partner, so that nobody else can widen an owner's group; a
+rule's uid depends on its content alone, so that moving sections about changes nothing; a policy is signed
+only when its rules differ from the last signed ones; without any share the policy is empty, and empty
+means: nobody.
 
     rules = rules_of(section, settings)
     if differs(rules, signed): ...                      # a new statement
@@ -37,7 +38,8 @@ def differs(rules: Iterable[Rule], signed: Iterable[Rule]) -> bool:
 
 
 def grants_read(rules: Sequence[Rule], owner: PartnerId, partners: Iterable[PartnerId], at: datetime) -> bool:
-    """Whether anybody but the owner may read now: a partner named, or a member whom the federation's rules reach.
+    """Whether anybody but the owner may read now: a partner named, or a member whom the federation's rules
+    reach.
 
     `partners` are the members of the federation; a rule for somebody who is none yet counts too.
     """

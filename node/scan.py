@@ -1,9 +1,9 @@
 """Walk a published folder: the truth about what is in it, in the inventory's order.
 
 Rules: nothing is opened but folders; links are never followed; names come in Unicode normal form C, sorted by
-the bytes of the whole path; what cannot travel is an `Obstacle` in the stream, never a silent gap. A folder that
-cannot be listed, or lies on another file system than when it was published, is an obstacle for all below it. One folder's
-names are in memory at a time.
+the bytes of the whole path; what cannot travel is an `Obstacle` in the stream, never a silent gap. A folder
+that cannot be listed, or lies on another file system than when it was published, is an obstacle for all
+below it. One folder's names are in memory at a time.
 
     for item in walk(root, ScanRules(exclude=("*.tmp",))):
         match item:
@@ -88,8 +88,8 @@ class ScanRules:
 def compile_exclude(patterns: tuple[str, ...]) -> re.Pattern[str] | None:
     """One expression for all `exclude` globs, matched against a whole path; None when there are none.
 
-    A pattern without a slash matches a name at any depth; with one, the path from the dataset's root. `*` and `?`
-    stay within a name, `**` crosses folders. What matches a folder excludes all below it.
+    A pattern without a slash matches a name at any depth; with one, the path from the dataset's root. `*`
+    and `?` stay within a name, `**` crosses folders. What matches a folder excludes all below it.
     """
     if not patterns:
         return None
@@ -118,7 +118,8 @@ def _translate(pattern: str) -> str:
 
 
 def walk(root: Path, rules: ScanRules) -> Iterator[Found | Obstacle]:
-    """Everything in `root`, in the order of the inventory. Raises `OSError` when the root itself cannot be listed."""
+    """Everything in `root`, in the order of the inventory. Raises `OSError` when the root itself cannot be
+    listed."""
     return _Walk(rules).folder(os.fspath(root), "", "")
 
 
@@ -331,7 +332,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 def _has_magic(path: str) -> bool:
     try:
-        with open(path, "rb") as file:
+        with Path(path).open("rb") as file:
             return file.read(16) == b"SQLite format 3\0"
     except OSError:
         return False

@@ -1,10 +1,10 @@
 """Take an SQLite-based file (GeoPackage, MBTiles) as one consistent state, touching nothing beside it.
 
-Rules: the file is never copied raw into a version; SQLite's backup API reads it, all pages in one step. The watched folder
-sees reads alone: a database in WAL mode would have `-shm` and `-wal` made by its mere opening, so such a one
-is copied privately with its `-wal`, the fingerprints before and after must agree, and it is opened there. A
-hot journal (a crashed or busy writer) is no state at all: the file keeps its last published one. The
-snapshot stands alone (no journal beside it), with the same bytes for the same content.
+Rules: the file is never copied raw into a version; SQLite's backup API reads it, all pages in one step. The
+watched folder sees reads alone: a database in WAL mode would have `-shm` and `-wal` made by its mere
+opening, so such a one is copied privately with its `-wal`, the fingerprints before and after must agree,
+and it is opened there. A hot journal (a crashed or busy writer) is no state at all: the file keeps its last
+published one. The snapshot stands alone (no journal beside it), with the same bytes for the same content.
 
     with snapshot(path, work_dir) as (file, stat):
         digest = hasher.digest(file, sink)
@@ -42,7 +42,8 @@ def is_sqlite(header: bytes) -> bool:
 def snapshot(path: Path, work_dir: Path) -> Generator[tuple[io.FileIO, Stat], None, None]:
     """A consistent copy of the database at `path`, open for reading, with the stat that it belongs to.
 
-    Raises `NotNow` while somebody writes or a crashed writer left a journal, and where it is not a sound database.
+    Raises `NotNow` while somebody writes or a crashed writer left a journal, and where it is not a sound
+    database.
     """
     before = stat_of_database(path)
     if before is None:

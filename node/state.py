@@ -7,8 +7,8 @@
     plan_state = NodeState(state_dir, read_only=True)  # a consistent view, beside a running daemon
 
 Rules: whoever writes holds the lock; a database of a newer release is refused, not guessed; a damaged one is
-`Corrupt`, and `rebuild` moves it aside (never deletes it): what the node has published is then learnt again from
-the hub, checked with the node's own keys. Connections are one a thread.
+`Corrupt`, and `rebuild` moves it aside (never deletes it): what the node has published is then learnt again
+from the hub, checked with the node's own keys. Connections are one a thread.
 """
 
 import fcntl
@@ -46,11 +46,14 @@ CREATE TABLE IF NOT EXISTS published (
     PRIMARY KEY (dataset, path)) WITHOUT ROWID;
 -- How content is cut: 36 bytes a chunk (id, u32 length), in segments so that no blob grows with a file.
 CREATE TABLE IF NOT EXISTS chunk_tables (
-    sha256 BLOB NOT NULL, segment INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY (sha256, segment)) WITHOUT ROWID;
+    sha256 BLOB NOT NULL, segment INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY (sha256, segment))
+    WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS heads (
-    dataset TEXT PRIMARY KEY, manifest_seq INTEGER NOT NULL DEFAULT 0, manifest_id TEXT, manifest_envelope BLOB,
+    dataset TEXT PRIMARY KEY, manifest_seq INTEGER NOT NULL DEFAULT 0, manifest_id TEXT,
+    manifest_envelope BLOB,
     policy_seq INTEGER NOT NULL DEFAULT 0, policy_id TEXT, policy_envelope BLOB, disclosures BLOB,
-    files INTEGER NOT NULL DEFAULT 0, bytes INTEGER NOT NULL DEFAULT 0, has_content INTEGER NOT NULL DEFAULT 0,
+    files INTEGER NOT NULL DEFAULT 0, bytes INTEGER NOT NULL DEFAULT 0,
+    has_content INTEGER NOT NULL DEFAULT 0,
     described TEXT NOT NULL DEFAULT '', folder TEXT NOT NULL DEFAULT '');
 -- Signed, not yet answered: sent again, byte for byte, until the hub answers.
 CREATE TABLE IF NOT EXISTS journal (
@@ -58,14 +61,19 @@ CREATE TABLE IF NOT EXISTS journal (
     extra BLOB, facts TEXT NOT NULL, PRIMARY KEY (dataset, kind));
 -- What the journalled version changes in `published`; sha256 NULL is a removal.
 CREATE TABLE IF NOT EXISTS journal_changes (
-    dataset TEXT NOT NULL, path TEXT NOT NULL, sha256 BLOB, bytes INTEGER, PRIMARY KEY (dataset, path)) WITHOUT ROWID;
+    dataset TEXT NOT NULL, path TEXT NOT NULL, sha256 BLOB, bytes INTEGER, PRIMARY KEY (dataset, path))
+    WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS approvals (dataset TEXT PRIMARY KEY, facts TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS issues (
-    dataset TEXT NOT NULL, path TEXT NOT NULL, kind TEXT NOT NULL, reason TEXT NOT NULL, PRIMARY KEY (dataset, path));
+    dataset TEXT NOT NULL, path TEXT NOT NULL, kind TEXT NOT NULL, reason TEXT NOT NULL, PRIMARY KEY
+    (dataset, path));
 CREATE TABLE IF NOT EXISTS publish_status (
-    dataset TEXT PRIMARY KEY, state TEXT NOT NULL, detail TEXT NOT NULL DEFAULT '', last_success TEXT, last_error TEXT,
-    last_error_remedy TEXT, last_error_reason TEXT, last_error_time TEXT, bytes_left INTEGER NOT NULL DEFAULT 0,
-    bytes_total INTEGER NOT NULL DEFAULT 0, held INTEGER NOT NULL DEFAULT 0, skipped INTEGER NOT NULL DEFAULT 0,
+    dataset TEXT PRIMARY KEY, state TEXT NOT NULL, detail TEXT NOT NULL DEFAULT '',
+    last_success TEXT, last_error TEXT,
+    last_error_remedy TEXT, last_error_reason TEXT, last_error_time TEXT,
+    bytes_left INTEGER NOT NULL DEFAULT 0,
+    bytes_total INTEGER NOT NULL DEFAULT 0, held INTEGER NOT NULL DEFAULT 0,
+    skipped INTEGER NOT NULL DEFAULT 0,
     waiting TEXT NOT NULL DEFAULT '');
 """
 
@@ -78,7 +86,8 @@ class StateLock:
         self._descriptor: int | None = None
 
     def acquire(self) -> None:
-        """Take the lock, or raise `Conflict` (reason STATE_LOCKED). Freed by the kernel if the process dies."""
+        """Take the lock, or raise `Conflict` (reason STATE_LOCKED). Freed by the kernel if the process
+        dies."""
         ensure_state_dir(self._path.parent)
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -143,7 +152,8 @@ class NodeState:
 
     @property
     def database(self) -> Database:
-        """This thread's connection. Everyday rows by sqlite-utils; bulk rows by `.conn.executemany` in `writing()`."""
+        """The calling thread's connection. Everyday rows by sqlite-utils; bulk rows by `.conn.executemany` in
+        `writing()`."""
         database: Database | None = getattr(self._local, "database", None)
         if database is None:
             database = self._connect()
@@ -194,7 +204,7 @@ class NodeState:
 
     @property
     def was_rebuilt(self) -> bool:
-        """This database took the place of a damaged one: heads may be learnt again from the hub."""
+        """The database took the place of a damaged one: heads may be learnt again from the hub."""
         return self.get_meta("rebuilt") is not None
 
     def close(self) -> None:
@@ -229,7 +239,8 @@ class NodeState:
         version = int(connection.execute("PRAGMA user_version").fetchone()[0])
         if version > SCHEMA_VERSION:
             raise InvalidInput(
-                f"{self.path} was written by a newer release (schema {version}, this one knows {SCHEMA_VERSION})",
+                f"{self.path} was written by a newer release (schema {version}, this one knows"
+                f" {SCHEMA_VERSION})",
                 remedy="install that release again, or give node.state_dir another folder",
                 reason="NEWER_SCHEMA",
             )
@@ -258,7 +269,8 @@ def ensure_state_dir(state_dir: Path) -> None:
 def rebuild(state_dir: Path, moment: str) -> NodeState:
     """Move a damaged database aside (`state.sqlite.damaged-<moment>`) and start a new one that knows it.
 
-    Mirrors are checked again by their hashes; published heads are learnt from the hub (see `node.publish.recover`).
+    Mirrors are checked again by their hashes; published heads are learnt from the hub (see
+    `node.publish.recover`).
     """
     stamp = moment.replace(":", "").replace("-", "")
     for suffix in ("", "-wal", "-shm"):

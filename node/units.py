@@ -2,8 +2,8 @@
 
 Rules: a shapefile is `.shp`, `.shx` and `.dbf` of one name, with whatever index, projection and encoding
 files stand beside; without one of the three it is incomplete, and all its parts keep their last published
-state. A raster and its sidecars (`.tfw`, `.ovr`, `.aux.xml` …), and everything in an Esri `.gdb` folder, only move
-together. The journals of an SQLite file are never files of their own.
+state. A raster and its sidecars (`.tfw`, `.ovr`, `.aux.xml` …), and everything in an Esri `.gdb` folder,
+only move together. The journals of an SQLite file are never files of their own.
 
     unit_of("maps/faults.dbf", "faults.dbf", names)      # "maps/faults.shp"
     dict(incomplete({"faults.shp", "faults.shx"}))       # both: "the shapefile lacks faults.dbf"
@@ -14,7 +14,11 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 
 SHAPEFILE_REQUIRED = (".shp", ".shx", ".dbf")
 SHAPEFILE_PARTS = frozenset(
-    ".shp .shx .dbf .prj .cpg .sbn .sbx .qix .qpj .fbn .fbx .ain .aih .ixs .mxs .atx .shp.xml .idm .ind".split()
+    f".{each}"
+    for each in (
+        *("shp", "shx", "dbf", "prj", "cpg", "sbn", "sbx", "qix", "qpj", "fbn", "fbx"),
+        *("ain", "aih", "ixs", "mxs", "atx", "shp.xml", "idm", "ind"),
+    )
 )
 RASTER_MAINS = (".tif", ".tiff", ".img", ".jp2", ".png", ".jpg", ".asc", ".grd", ".bil")
 #: Sidecars named after the stem, and those named after the whole file.
@@ -42,7 +46,8 @@ _SPECIAL = frozenset(
 
 
 def any_special(names: Iterable[str]) -> bool:
-    """Whether any of a folder's names may be a part of a unit or a database; quick, for the many that have none."""
+    """Whether any of a folder's names may be a part of a unit or a database; quick, for the many that have
+    none."""
     endings = {name[name.rfind(".") :].lower() for name in names}
     if not endings.isdisjoint(_SPECIAL):
         return True
@@ -103,7 +108,8 @@ def _never(_name: str) -> bool:
 def incomplete(
     names: Collection[str], was_published: Callable[[str], bool] = _never
 ) -> Iterator[tuple[str, str]]:
-    """Every part of a shapefile in one folder that lacks a required part, also the missing ones, with the reason.
+    """Every part of a shapefile in one folder that lacks a required part, also the missing ones, with the
+    reason.
 
     A lone `.dbf` is a table of its own, unless it was published as part of a shapefile.
     """

@@ -1,9 +1,9 @@
 """Hear of changes in published folders as they happen; a hint for when to scan, never the truth.
 
-Rules: only created, modified, closed after writing, moved and deleted are asked for (everything else would drown the
-kernel's queue, see MEASURED); on network file systems, and where the kernel has no watches left, there are no events
-and the scan alone finds changes, which is said loudly; an event makes a dataset dirty, and a pass is due when it
-has been quiet for a moment, or has been busy for long.
+Rules: only created, modified, closed after writing, moved and deleted are asked for (everything else would
+drown the kernel's queue, see MEASURED); on network file systems, and where the kernel has no watches left,
+there are no events and the scan alone finds changes, which is said loudly; an event makes a dataset dirty,
+and a pass is due when it has been quiet for a moment, or has been busy for long.
 
     watcher = Watcher(clock, on_change=wake)
     watcher.watch(dataset, path)         # False: this one is scanned only

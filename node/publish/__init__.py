@@ -1,4 +1,5 @@
-"""Publish a folder: observe → settle → snapshot → chunk and inventory → plan → negotiate → upload → sign → commit.
+"""Publish a folder: observe → settle → snapshot → chunk and inventory → plan → negotiate → upload → sign →
+commit.
 
 publisher = Publisher(settings, section, state, trust, hub, signer, clock)
 outcome = publisher.run()               # one pass; raises a SynclineError when it could not be finished
@@ -11,6 +12,6 @@ dataset_status(state, dataset)                            # what is known, also 
 
 from node.publish.outcome import DatasetStatus, PublishOutcome, PublishState
 from node.publish.publisher import Publisher
-from node.publish.records import approve, dataset_status
+from node.publish.standing import approve, dataset_status
 
 __all__ = ["DatasetStatus", "PublishOutcome", "PublishState", "Publisher", "approve", "dataset_status"]

@@ -1,7 +1,7 @@
 """The folder's part of a pass: observe, settle, guard, read and upload, sign and commit.
 
-Rules: bytes go to the hub while they are read, each read once; a list is signed only when every byte that it names is durable
-there (or it is withheld whole); without a difference nothing is signed.
+Rules: bytes go to the hub while they are read, each read once; a list is signed only when every byte that
+it names is durable there (or it is withheld whole); without a difference nothing is signed.
 
     outcome = FolderPass(tools, folder, now).run()
 """
@@ -59,7 +59,7 @@ class FolderPass:
         try:
             head = tools.records.head() or Head()
             before = FolderIdentity.from_text(head.folder)
-            approval = tools.records.approval()
+            approval = tools.standing.approval()
             self._unmounted = self.folder.unmounted(before) - frozenset(approval.get("unmounted") or ())
             observe(tools.section, tools.records, self._scratch, self._unmounted, tools.limits)
             if self._scratch.count(NEW, KNOWN, ABSENT).files:
@@ -99,7 +99,7 @@ class FolderPass:
                 tools.progress.end()
         return self._commit(head, built)
 
-    def _wanted(self, head: Head, uploads: bool) -> PublishOutcome | None:  # noqa: FBT001
+    def _wanted(self, head: Head, uploads: bool) -> PublishOutcome | None:
         """None when something is to be signed or brought to the hub; else how the pass ends."""
         changed = self._scratch.count(READY, KNOWN, ABSENT).files
         added = self._scratch.count(READY, KNOWN, published=False).files
@@ -203,7 +203,7 @@ class FolderPass:
             attention.append(
                 f"… {held} held and {skipped} skipped in all: see syncline-node plan {tools.dataset}"
             )
-        tools.records.note(
+        tools.standing.note(
             state,
             detail=attention[0] if attention else "",
             waiting=waiting.facts() if waiting else None,
@@ -230,7 +230,7 @@ class FolderPass:
 
     def _wait(self, waiting: Waiting, head: Head) -> PublishOutcome:
         tools, scratch = self.tools, self._scratch
-        tools.records.note(PublishState.WAITING, detail=waiting.lines[0], waiting=waiting.facts())
+        tools.standing.note(PublishState.WAITING, detail=waiting.lines[0], waiting=waiting.facts())
         return PublishOutcome(
             tools.dataset,
             PublishState.WAITING,

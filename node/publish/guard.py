@@ -1,7 +1,7 @@
 """What must wait for a person: many removals at once, another folder in the place of the published one.
 
-Rules: removals above the guard (a share of the published files, or of their bytes) wait, and so does a folder whose
-identity changed; an approval covers what was shown and nothing worse.
+Rules: removals above the guard (a share of the published files, or of their bytes) wait, and so does a
+folder whose identity changed; an approval covers what was shown and nothing worse.
 
     waiting = check(records.head(), removals, folder, guard=0.2)
     if waiting and not waiting.covered_by(records.approval()): ...
@@ -56,7 +56,8 @@ def check(head: Head, removals: Counts, folder: FolderIdentity, guard: float) ->
     if head.files and (removals.files > guard * head.files or removals.bytes > guard * head.bytes):
         held_back = removals
         lines.append(
-            f"{removals.files} of {head.files} files ({removals.bytes} of {head.bytes} bytes) would be removed,"
+            f"{removals.files} of {head.files} files ({removals.bytes} of {head.bytes} bytes) would"
+            f" be removed,"
             f" above the guard of {guard:.0%}"
         )
     before = FolderIdentity.from_text(head.folder)
@@ -67,7 +68,8 @@ def check(head: Head, removals: Counts, folder: FolderIdentity, guard: float) ->
 
 
 def check_mounts(unmounted: frozenset[str]) -> Waiting:
-    """What is held for disks that are not mounted, until they are or a person says that they are gone for good.
+    """What is held for disks that are not mounted, until they are or a person says that they are gone for
+    good.
 
     The rest of the dataset does not wait for them.
     """

@@ -1,8 +1,8 @@
 """Compare a folder with what was published: by stat alone, in one walk beside one sorted read of the state.
 
-Rules: a file with the stat of its last hashing is not read again, unless that was racy; only a path that no walk found, in a
-folder that could be listed, is ABSENT; whatever else keeps a published file from being read HOLDS it. Nothing is written to
-the state and nobody is contacted, so that `plan` can do the same.
+Rules: a file with the stat of its last hashing is not read again, unless that was racy; only a path that no
+walk found, in a folder that could be listed, is ABSENT; whatever else keeps a published file from being
+read HOLDS it. Nothing is written to the state and nobody is contacted, so that `plan` can do the same.
 
     observed = observe(section, records, scratch, folder.unmounted(before))
 """

@@ -51,7 +51,8 @@ class PublishOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """A name that does not travel, or keeps its last published state, and why. `path` is fit for a terminal."""
+    """A name that does not travel, or keeps its last published state, and why. `path` is fit for a
+    terminal."""
 
     path: str
     kind: str  # "held" or "skipped"

@@ -1,8 +1,9 @@
 """Read what changed, once: chunks go to a sink, digests and chunk tables to the state.
 
-Rules: a file is opened without following links, and must have the stat it was seen with before it is read and after;
-else it keeps its last published state. Databases are read through a snapshot. What has been hashed is remembered in
-batches, so that an interrupted pass does not read it again. One file's failure never stops the others.
+Rules: a file is opened without following links, and must have the stat it was seen with before it is read
+and after; else it keeps its last published state. Databases are read through a snapshot. What has been
+hashed is remembered in batches, so that an interrupted pass does not read it again. One file's failure
+never stops the others.
 
     with Preparer(section, records, scratch, work_dir, clock) as preparer:
         preparer.read_all(sink)                       # NEW → READY, SAME or HELD
@@ -24,7 +25,6 @@ from core.limits import GIB, LIMITS, Limits
 from node.publish.records import SEGMENT_BYTES, PublishRecords, Seen
 from node.publish.scratch import NEW, READY, SAME, Scratch, WorkItem
 from node.scan import Stat, stat_of
-
 from node.settle import is_racy
 from node.snapshot import NotNow, is_sqlite, snapshot, stat_of_database
 from sync.chunking import FileDigest, FileHasher, Sink
@@ -79,7 +79,8 @@ class Preparer:
         self._check_units()
 
     def reread(self, item: WorkItem, sink: Sink) -> bool:
-        """Read known content again and give its chunks to `sink`; False when the file does not hold it any more."""
+        """Read known content again and give its chunks to `sink`; False when the file does not hold it any
+        more."""
         assert item.sha256 is not None
         try:
             digest = self._digest(item, sink)

@@ -1,8 +1,9 @@
 """One pass over one dataset, from the folder to the hub's acceptance.
 
-Rules: what was signed before is answered first; the policy goes before the data, and no data before some rule grants `read`;
-what cannot be read holds its last published state; what must wait for a person waits, whole; a failure is noted where
-`status` sees it. Each step is a file of this package; here they are put in order.
+Rules: what was signed before is answered first; the policy goes before the data, and no data before some
+rule grants `read`; what cannot be read holds its last published state; what must wait for a person waits,
+whole; a failure is noted where `status` sees it. Each step is a file of this package; here they are put in
+order.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,6 +23,7 @@ from node.publish.folder_pass import FolderPass
 from node.publish.guard import Waiting
 from node.publish.outcome import PublishOutcome, PublishState
 from node.publish.records import Head, Listed, PublishRecords
+from node.publish.standing import Standing
 from node.publish.statements import Statements
 from node.publish.tools import Tools
 from node.state import NodeState, translated
@@ -73,6 +75,7 @@ class Publisher:
             dataset=self.dataset,
             rules=policy_intent.rules_of(section, settings),
             records=records,
+            standing=Standing(state, self.dataset),
             statements=Statements(records, hub, signer, limits),
             work_dir=state.state_dir / "work",
             trust=trust,
@@ -84,7 +87,8 @@ class Publisher:
         )
 
     def run(self) -> PublishOutcome:
-        """One pass. Raises any `SynclineError`, after noting it in the state; what was done so far is kept."""
+        """One pass. Raises any `SynclineError`, after noting it in the state; what was done so far is
+        kept."""
         try:
             with translated(self._state.path):
                 return self._run()
@@ -106,9 +110,10 @@ class Publisher:
         return replace(outcome, changed=outcome.changed or answered or published_policy)
 
     def _learn_head(self) -> Waiting | None:
-        """Where this node knows nothing of the dataset, or a person approved it: what the hub has, taken over."""
+        """Where this node knows nothing of the dataset, or a person approved it: what the hub has, taken
+        over."""
         tools = self._tools
-        approved = str(self._records.approval().get("adopt") or "")
+        approved = str(tools.standing.approval().get("adopt") or "")
         known = self._records.head() is not None or self._records.journalled("policy") is not None
         if known and not approved:
             return None
@@ -146,7 +151,7 @@ class Publisher:
         return self._tools.reoffer(listed(), listed())
 
     def _wait(self, waiting: Waiting) -> PublishOutcome:
-        self._records.note(PublishState.WAITING, detail=waiting.lines[0], waiting=waiting.facts())
+        self._tools.standing.note(PublishState.WAITING, detail=waiting.lines[0], waiting=waiting.facts())
         again_at = next_change(self._tools.rules, self._tools.clock.now())
         return PublishOutcome(self.dataset, PublishState.WAITING, attention=waiting.lines, again_at=again_at)
 
@@ -158,7 +163,7 @@ class Publisher:
         except SynclineError:
             return  # said at the next pass
         if found is not None:
-            self._records.note(PublishState.FENCED, waiting=_fenced(found).facts())
+            self._tools.standing.note(PublishState.FENCED, waiting=_fenced(found).facts())
 
     def _note_error(self, error: SynclineError) -> None:
         state = PublishState.FAILED
@@ -167,7 +172,7 @@ class Publisher:
         elif error.reason == "FOLDER_MISSING":
             state = PublishState.HELD
         try:
-            self._records.note_error(error, state, format_instant(self._tools.clock.now()))
+            self._tools.standing.note_error(error, state, format_instant(self._tools.clock.now()))
         except SynclineError:
             _log.error("the error cannot be noted in the state database", dataset=self.dataset)
 
@@ -179,7 +184,8 @@ def signed_rules(head: Head) -> list[Rule]:
 
 def _fenced(found: recover.Found) -> Waiting:
     line = (
-        f"another state of this node, or another node, has published {_version(found)} with this partner's keys:"
+        f"another state of this node, or another node, has published {_version(found)} with"
+        " this partner's keys:"
         " find out which; approve to continue from there with what this folder holds"
     )
     return Waiting(adopt=found.id, lines=(line,))
@@ -191,7 +197,8 @@ def _version(found: recover.Found) -> str:
 
 def _foreign_head(found: recover.Found) -> Waiting:
     line = (
-        f"the hub has {_version(found)} of this dataset, signed with this partner's keys, and this node's state"
+        f"the hub has {_version(found)} of this dataset, signed with this partner's keys, and this"
+        " node's state"
         " knows nothing of it: approve to continue it here, if no other node publishes it"
     )
     return Waiting(adopt=found.id, lines=(line,))

@@ -10,20 +10,17 @@ Each write is one durable transaction.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from heapq import merge
 from itertools import chain
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from core.errors import InvalidInput, SynclineError
 from core.names import DatasetId
-from node.publish.outcome import DatasetStatus, Issue, PublishState
 from node.scan import Stat
 from node.state import NodeState
 
-ISSUES_KEPT_MAX = 1_000
 #: Of a chunk table, so that no row grows with its file: 4,096 chunks of 36 bytes.
 SEGMENT_BYTES = 4_096 * 36
 
@@ -59,9 +56,9 @@ class Seen(NamedTuple):
 Bytes = bytes
 
 KnownRow = tuple[Any, ...]
-"""A path that was published, or hashed by a pass that did not end: path, published content (None: not published) and
-its bytes, then the last hashing: the five fields of `Stat` (None: never), racy, content, bytes. Raw, because a scan of many
-unchanged files does nothing else than to compare these."""
+"""A path that was published, or hashed by a pass that did not end: path, published content (None: not
+published) and its bytes, then the last hashing: the five fields of `Stat` (None: never), racy, content,
+bytes. Raw, because a scan of many unchanged files does nothing else than to compare these."""
 
 
 class Listed(NamedTuple):
@@ -117,7 +114,8 @@ class PublishRecords:
     def known_files(self) -> Iterator[KnownRow]:
         """Every path that was published or hashed, by path, with its last hashing."""
         known = self._state.database.conn.execute(
-            "SELECT p.path, p.sha256, p.bytes, s.size, s.mtime_ns, s.ctime_ns, s.inode, s.wal, s.racy, s.sha256,"
+            "SELECT p.path, p.sha256, p.bytes, s.size, s.mtime_ns, s.ctime_ns, s.inode, s.wal,"
+            " s.racy, s.sha256,"
             " s.bytes FROM published p LEFT JOIN seen s ON s.dataset = p.dataset AND s.path = p.path"
             " WHERE p.dataset = ? ORDER BY p.path",
             (self.dataset,),
@@ -203,7 +201,8 @@ class PublishRecords:
         with self._state.writing() as database:
             database.conn.execute("INSERT OR IGNORE INTO heads (dataset) VALUES (?)", (self.dataset,))
             database.conn.execute(
-                "UPDATE heads SET policy_seq = ?, policy_id = ?, policy_envelope = ?, disclosures = ? WHERE dataset = ?",
+                "UPDATE heads SET policy_seq = ?, policy_id = ?, policy_envelope = ?, disclosures ="
+                " ? WHERE dataset = ?",
                 (policy.seq, policy.id, policy.envelope, policy.extra, self.dataset),
             )
             database.conn.execute(
@@ -217,7 +216,8 @@ class PublishRecords:
             connection = database.conn
             connection.execute("INSERT OR IGNORE INTO heads (dataset) VALUES (?)", (self.dataset,))
             connection.execute(
-                "UPDATE heads SET manifest_seq = ?, manifest_id = ?, manifest_envelope = ?, files = ?, bytes = ?,"
+                "UPDATE heads SET manifest_seq = ?, manifest_id = ?, manifest_envelope = ?, files ="
+                " ?, bytes = ?,"
                 " has_content = ?, described = ?, folder = ? WHERE dataset = ?",
                 (
                     version.seq, version.id, version.envelope, facts["files"], facts["bytes"],
@@ -225,7 +225,8 @@ class PublishRecords:
                 ),
             )  # fmt: skip
             old = connection.execute(
-                "SELECT p.sha256 FROM journal_changes c JOIN published p ON p.dataset = c.dataset AND p.path = c.path"
+                "SELECT p.sha256 FROM journal_changes c JOIN published p ON p.dataset = c.dataset"
+                " AND p.path = c.path"
                 " WHERE c.dataset = ?",
                 (self.dataset,),
             ).fetchall()
@@ -250,7 +251,8 @@ class PublishRecords:
             database.conn.execute("UPDATE heads SET has_content = 1 WHERE dataset = ?", (self.dataset,))
 
     def set_folder(self, folder: str) -> None:
-        """The published folder is known by this identity now (a person has approved it, or mounts were added)."""
+        """The published folder is known by this identity now (a person has approved it, or mounts were
+        added)."""
         with self._state.writing() as database:
             database.conn.execute("UPDATE heads SET folder = ? WHERE dataset = ?", (folder, self.dataset))
             database.conn.execute("DELETE FROM approvals WHERE dataset = ?", (self.dataset,))
@@ -277,8 +279,9 @@ class PublishRecords:
             connection.execute(
                 "INSERT INTO heads VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
                 (
-                    self.dataset, head.manifest_seq, head.manifest_id, head.manifest_envelope, head.policy_seq,
-                    head.policy_id, head.policy_envelope, head.disclosures, head.files, head.bytes,
+                    self.dataset, head.manifest_seq, head.manifest_id, head.manifest_envelope,
+                    head.policy_seq, head.policy_id, head.policy_envelope, head.disclosures, head.files,
+                    head.bytes,
                     head.has_content, head.described, head.folder,
                 ),
             )  # fmt: skip
@@ -287,85 +290,10 @@ class PublishRecords:
                 segments = ((listed.sha256, n, data) for n, data in enumerate(segmented(table)))
                 connection.executemany("INSERT OR REPLACE INTO chunk_tables VALUES (?,?,?)", segments)
 
-    # -- approvals, status ------------------------------------------------------------------------
-
-    def approval(self) -> dict[str, Any]:
-        """What a person has approved; empty for nothing."""
-        row = self._row("SELECT facts FROM approvals WHERE dataset = ?")
-        return {} if row is None else json.loads(row[0])
-
-    def note(
-        self,
-        state: PublishState,
-        *,
-        detail: str = "",
-        waiting: dict[str, Any] | None = None,
-        success: str | None = None,
-        issues: Sequence[Issue] | None = None,
-        held: int = 0,
-        skipped: int = 0,
-    ) -> None:
-        """Write how the dataset is; `success` is the time of a pass that ended well."""
-        with self._state.writing() as database:
-            connection = database.conn
-            self._ensure_status(connection)
-            connection.execute(
-                "UPDATE publish_status SET state = ?, detail = ?, waiting = ?, bytes_left = 0 WHERE dataset = ?",
-                (state.value, detail, json.dumps(waiting) if waiting else "", self.dataset),
-            )
-            if success is not None:
-                connection.execute(
-                    "UPDATE publish_status SET last_success = ?, last_error = NULL, last_error_remedy = NULL,"
-                    " last_error_reason = NULL, last_error_time = NULL WHERE dataset = ?",
-                    (success, self.dataset),
-                )
-            if issues is not None:
-                connection.execute(
-                    "UPDATE publish_status SET held = ?, skipped = ? WHERE dataset = ?",
-                    (held, skipped, self.dataset),
-                )
-                connection.execute("DELETE FROM issues WHERE dataset = ?", (self.dataset,))
-                connection.executemany(
-                    "INSERT OR IGNORE INTO issues VALUES (?,?,?,?)",
-                    ((self.dataset, each.path, each.kind, each.reason) for each in issues[:ISSUES_KEPT_MAX]),
-                )
-
-    def note_error(self, error: SynclineError, state: PublishState, moment: str) -> None:
-        """Write that a pass failed, and how to go on."""
-        with self._state.writing() as database:
-            self._ensure_status(database.conn)
-            database.conn.execute(
-                "UPDATE publish_status SET state = ?, last_error = ?, last_error_remedy = ?, last_error_reason = ?,"
-                " last_error_time = ? WHERE dataset = ?",
-                (state.value, error.message, error.remedy, error.reason, moment, self.dataset),
-            )
-
-    def note_left(self, bytes_left: int, bytes_total: int) -> None:
-        """Write how far the upload is."""
-        with self._state.writing() as database:
-            self._ensure_status(database.conn)
-            database.conn.execute(
-                "UPDATE publish_status SET bytes_left = ?, bytes_total = ? WHERE dataset = ?",
-                (bytes_left, bytes_total, self.dataset),
-            )
-
-    def issues(self) -> list[Issue]:
-        """What the last pass held or skipped (the first thousand)."""
-        rows = self._state.database.conn.execute(
-            "SELECT path, kind, reason FROM issues WHERE dataset = ? ORDER BY kind, path", (self.dataset,)
-        )
-        return [Issue(*row) for row in rows]
-
     # -- within -----------------------------------------------------------------------------------
 
     def _row(self, query: str, *arguments: object) -> Any:
         return self._state.database.conn.execute(query, (self.dataset, *arguments)).fetchone()
-
-    def _ensure_status(self, connection: Any) -> None:
-        connection.execute(
-            "INSERT OR IGNORE INTO publish_status (dataset, state) VALUES (?, ?)",
-            (self.dataset, PublishState.NEW.value),
-        )
 
     def _forget_version(self, connection: Any) -> None:
         connection.execute("DELETE FROM journal_changes WHERE dataset = ?", (self.dataset,))
@@ -374,7 +302,8 @@ class PublishRecords:
     def _drop_tables(self, connection: Any, contents: Iterable[tuple[bytes]]) -> None:
         """Chunk tables of content that no list and no hashing names any more."""
         connection.executemany(
-            "DELETE FROM chunk_tables WHERE sha256 = ?1 AND NOT EXISTS (SELECT 1 FROM published WHERE sha256 = ?1)"
+            "DELETE FROM chunk_tables WHERE sha256 = ?1 AND NOT EXISTS (SELECT 1 FROM published"
+            " WHERE sha256 = ?1)"
             " AND NOT EXISTS (SELECT 1 FROM seen WHERE sha256 = ?1)"
             " AND NOT EXISTS (SELECT 1 FROM journal_changes WHERE sha256 = ?1)",
             contents,
@@ -385,57 +314,3 @@ def segmented(table: bytes) -> Iterator[bytes]:
     """A chunk table in pieces that fit a row."""
     for start in range(0, len(table), SEGMENT_BYTES):
         yield table[start : start + SEGMENT_BYTES]
-
-
-def dataset_status(state: NodeState, dataset: DatasetId) -> DatasetStatus:
-    """What is known about a dataset, at one moment; works on a read-only state beside a running daemon."""
-    with state.reading() as database:
-        records = PublishRecords(state, dataset)
-        head = records.head() or Head()
-        row = database.conn.execute(
-            "SELECT state, detail, last_success, last_error, last_error_remedy, last_error_time, bytes_left, held,"
-            " skipped, waiting FROM publish_status WHERE dataset = ?",
-            (dataset,),
-        ).fetchone()
-    if row is None:
-        row = (PublishState.NEW.value, "", None, None, None, None, 0, 0, 0, "")
-    waiting = json.loads(row[9]) if row[9] else {}
-    return DatasetStatus(
-        dataset=dataset,
-        state=PublishState(row[0]),
-        detail=row[1],
-        seq=head.manifest_seq or None,
-        manifest_id=head.manifest_id,
-        policy_seq=head.policy_seq or None,
-        files=head.files,
-        bytes=head.bytes,
-        has_content=head.has_content,
-        bytes_left=row[6],
-        held=row[7],
-        skipped=row[8],
-        last_success=row[2],
-        last_error=row[3],
-        last_error_remedy=row[4],
-        last_error_time=row[5],
-        waiting=tuple(str(line) for line in waiting.get("lines", ())),
-    )
-
-
-def approve(state: NodeState, dataset: DatasetId) -> tuple[str, ...]:
-    """Let exactly what waits for a person go on with the next pass; the lines that say what it was.
-
-    Raises `InvalidInput` (NOTHING_WAITS) when nothing does. What is worse than what was shown (more removals,
-    yet another folder) waits again.
-    """
-    with state.writing() as database:
-        row = database.conn.execute(
-            "SELECT waiting FROM publish_status WHERE dataset = ?", (dataset,)
-        ).fetchone()
-        if row is None or not row[0]:
-            raise InvalidInput(
-                f"nothing of {dataset} waits for approval",
-                remedy="see syncline-node plan",
-                reason="NOTHING_WAITS",
-            )
-        database.conn.execute("INSERT OR REPLACE INTO approvals VALUES (?, ?)", (dataset, row[0]))
-        return tuple(str(line) for line in json.loads(row[0])["lines"])

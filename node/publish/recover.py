@@ -1,8 +1,9 @@
 """Learn a dataset's head from the hub again, when the node's own memory of it was lost.
 
-Rules: every statement is checked with the owner's own keys and as one unbroken chain; the list of files comes from
-the recipe that was committed, and must have the inventory's digest that was signed. Where the bytes were withheld there is no
-list; the chain continues all the same. Nothing is merged: what the hub has is taken over as it is.
+Rules: every statement is checked with the owner's own keys and as one unbroken chain; the list of files
+comes from the recipe that was committed, and must have the inventory's digest that was signed. Where the
+bytes were withheld there is no list; the chain continues all the same. Nothing is merged: what the hub has
+is taken over as it is.
 
     found = find_head(hub, dataset, keys)            # None: the hub knows nothing of it
     recover(records, hub, found, work_dir)
@@ -13,8 +14,8 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from pathlib import Path
 from io import BufferedRandom
+from pathlib import Path
 
 from core.errors import Denied, Untrusted
 from core.limits import LIMITS, Limits
@@ -50,7 +51,8 @@ class Found:
 def find_head(
     hub: HubApi, dataset: DatasetId, keys: Sequence[PublicKey], limits: Limits = LIMITS
 ) -> Found | None:
-    """The verified chain's ends, or None when the hub has nothing. Raises `Untrusted` when it does not hold."""
+    """The verified chain's ends, or None when the hub has nothing. Raises `Untrusted` when it does not
+    hold."""
     manifest: VerifiedManifest | None = None
     policy: VerifiedPolicy | None = None
     try:

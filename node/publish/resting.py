@@ -1,7 +1,7 @@
 """Let the quiet period pass, then look again at everything that differs: only what rests counts.
 
-Rules: a file that changed between the two samples keeps its last published state (in a first version it is left out);
-a removal counts when the file is still gone; a unit with one restless part waits as a whole.
+Rules: a file that changed between the two samples keeps its last published state (in a first version it is
+left out); a removal counts when the file is still gone; a unit with one restless part waits as a whole.
 
 The second sample of a file that stands alone is the one that opening it takes (`node.publish.prepare`).
 

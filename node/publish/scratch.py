@@ -1,8 +1,9 @@
 """What one pass works on: a private table on disk that is gone when the pass ends.
 
-A pass over a first version may touch a million files; here they wait, sorted by path, instead of in memory. A file's
-`state` goes from NEW (to be read) or KNOWN (its content is known from an unchanged stat) to READY, SAME (read, and as published)
-or HELD (its last published state stays). ABSENT is a published file that was seen to be gone.
+A pass over a first version may touch a million files; here they wait, sorted by path, instead of in memory.
+A file's `state` goes from NEW (to be read) or KNOWN (its content is known from an unchanged stat) to READY,
+SAME (read, and as published) or HELD (its last published state stays). ABSENT is a published file that was
+seen to be gone.
 """
 
 import sqlite3
@@ -24,8 +25,10 @@ _BATCH = 4_000
 
 _SCHEMA = """
 CREATE TABLE work (
-    path TEXT PRIMARY KEY, disk TEXT, size INTEGER, mtime_ns INTEGER, ctime_ns INTEGER, inode INTEGER, wal TEXT,
-    unit TEXT NOT NULL, was BLOB, was_bytes INTEGER, sha256 BLOB, bytes INTEGER, state TEXT NOT NULL) WITHOUT ROWID;
+    path TEXT PRIMARY KEY, disk TEXT, size INTEGER, mtime_ns INTEGER, ctime_ns INTEGER,
+    inode INTEGER, wal TEXT,
+    unit TEXT NOT NULL, was BLOB, was_bytes INTEGER, sha256 BLOB, bytes INTEGER, state TEXT NOT NULL)
+    WITHOUT ROWID;
 CREATE TABLE issues (path TEXT PRIMARY KEY, kind TEXT NOT NULL, reason TEXT NOT NULL) WITHOUT ROWID;
 """
 
@@ -117,7 +120,8 @@ class Scratch:
         after = ""
         while True:
             rows = self._connection.execute(
-                f"SELECT * FROM work WHERE path > ? AND state IN ({marks}){which} ORDER BY path LIMIT {_BATCH}",  # noqa: S608
+                f"SELECT * FROM work WHERE path > ? AND state IN ({marks}){which}"  # noqa: S608 -- marks alone
+                f" ORDER BY path LIMIT {_BATCH}",
                 (after, *states),
             ).fetchall()
             for row in rows:
@@ -132,7 +136,8 @@ class Scratch:
         marks = ",".join("?" * len(states))
         which = {None: "", True: " AND was IS NOT NULL", False: " AND was IS NULL"}[published]
         row = self._connection.execute(
-            f"SELECT count(*), coalesce(sum(coalesce(bytes, size, was_bytes)), 0) FROM work WHERE state IN ({marks}){which}",  # noqa: S608
+            "SELECT count(*), coalesce(sum(coalesce(bytes, size, was_bytes)), 0) FROM work"  # noqa: S608
+            f" WHERE state IN ({marks}){which}",
             states,
         ).fetchone()
         return Counts(*row)

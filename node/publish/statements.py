@@ -1,9 +1,9 @@
 """Sign, journal, send, and take the answer: the owner's statements on their way to the hub.
 
-Rules: a statement is kept before it is sent, and sent again byte for byte until the hub answers; so a lost answer
-never leads to two statements of one number. A fenced one (`Conflict`, FENCED) stays in the journal: a person
-decides. Chunks that the hub lost meanwhile are offered again; where they are not to be had any more, the version is
-recorded without its bytes, as evidence, and the next one brings what the folder holds.
+Rules: a statement is kept before it is sent, and sent again byte for byte until the hub answers; so a lost
+answer never leads to two statements of one number. A fenced one (`Conflict`, FENCED) stays in the journal:
+a person decides. Chunks that the hub lost meanwhile are offered again; where they are not to be had any
+more, the version is recorded without its bytes, as evidence, and the next one brings what the folder holds.
 
     statements = Statements(records, hub, signer, limits)
     statements.settle(reoffer)                 # what an earlier run left unanswered

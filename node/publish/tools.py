@@ -16,6 +16,7 @@ from node.publish.offer import Offerer
 from node.publish.prepare import Preparer
 from node.publish.records import Listed, PublishRecords
 from node.publish.scratch import Scratch
+from node.publish.standing import Standing
 from node.publish.statements import Statements
 from node.trust import TrustStore
 from security.rules import Rule
@@ -33,6 +34,7 @@ class Tools:
     dataset: DatasetId
     rules: tuple[Rule, ...]
     records: PublishRecords
+    standing: Standing
     statements: Statements
     work_dir: Path
     trust: TrustStore
@@ -66,10 +68,14 @@ class Tools:
 
     def reoffer(self, contents: Iterable[Listed], listed: Iterable[Listed]) -> bool:
         """Offer `contents` and the streams of the list `listed`; False when some bytes are not to be had."""
-        with Scratch() as scratch, self.preparer(scratch) as preparer:
-            with self.uploader() as uploader, self.streams() as streams:
-                lost = self.offerer(preparer).offer(contents, uploader.add)
-                streams.write(listed, self.records)
-                streams.send(uploader.add)
-                uploader.finish()
+        with (
+            Scratch() as scratch,
+            self.preparer(scratch) as preparer,
+            self.uploader() as uploader,
+            self.streams() as streams,
+        ):
+            lost = self.offerer(preparer).offer(contents, uploader.add)
+            streams.write(listed, self.records)
+            streams.send(uploader.add)
+            uploader.finish()
         return not lost

@@ -1,8 +1,8 @@
 """The list of the next version, and the three streams that describe it to the hub.
 
-Rules: the list is the last version's with what this pass has READY put in and what is ABSENT left out, merged as
-sorted streams; held files stay as they were published. INVENTORY, LAYOUT and TABLE are written to private files
-side by side, then cut into chunks like everything else.
+Rules: the list is the last version's with what this pass has READY put in and what is ABSENT left out,
+merged as sorted streams; held files stay as they were published. INVENTORY, LAYOUT and TABLE are written to
+private files side by side, then cut into chunks like everything else.
 
     with VersionStreams(work_dir, limits) as streams:
         summary = streams.write(next_list(records, scratch), records)
@@ -71,7 +71,8 @@ class VersionStreams:
         self._table = self._file(work_dir)
 
     def write(self, listed: Iterable[Listed], records: PublishRecords) -> Summary:
-        """Write the streams. Raises `InvalidInput` for what cannot be a version: nothing, too many, too much."""
+        """Write the streams. Raises `InvalidInput` for what cannot be a version: nothing, too many, too
+        much."""
         writer = InventoryWriter(self._inventory, self._limits)
         total = 0
         for one in listed:
@@ -117,4 +118,4 @@ class VersionStreams:
 
     @staticmethod
     def _file(work_dir: Path) -> BufferedRandom:
-        return tempfile.TemporaryFile(dir=work_dir)  # noqa: SIM115 -- closed by __exit__
+        return tempfile.TemporaryFile(dir=work_dir)

@@ -1,4 +1,4 @@
-"""no_silent_delete: only a file seen to be absent, in a folder seen to be the same and whole, is a removal."""
+"""no_silent_delete: only a file seen to be absent, in a folder that is the same and whole, is a removal."""
 
 import os
 import shutil

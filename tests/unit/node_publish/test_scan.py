@@ -34,8 +34,7 @@ def test_paths_come_in_the_inventorys_order(tmp_path: Path) -> None:
 
 def test_names_that_are_not_utf8_or_have_control_characters_are_named(tmp_path: Path) -> None:
     touch(tmp_path, "good.txt")
-    with open(os.fsencode(tmp_path) + b"/\xc4\xd6.shp", "wb"):
-        pass
+    (tmp_path / os.fsdecode(b"\xc4\xd6.shp")).touch()
     touch(tmp_path, "bad\x07name", "back\\slash", "line\nbreak")
     assert found(tmp_path) == ["good.txt"]
     assert len(obstacles(tmp_path)) == 4

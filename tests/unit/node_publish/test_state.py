@@ -103,7 +103,7 @@ def test_threads_have_connections_of_their_own(tmp_path: Path) -> None:
         try:
             for step in range(20):
                 state.set_meta(f"{number}-{step}", "x")
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             failures.append(error)
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]

@@ -1,5 +1,6 @@
 """`sync`: one full pass, by the daemon if it runs, else by this command."""
 
+import sys
 from typing import Any
 
 import typer
@@ -7,6 +8,7 @@ import typer
 from core import terminal
 from core.commands import ConfigOption, JsonOption, emit_json, say
 from core.errors import EXIT_OK
+from core.logs import printable
 from core.terminal import bytes_text
 from node.allocator import keep_large_buffers
 from node.cli.opening import Opened, open_node
@@ -27,7 +29,11 @@ def sync(ctx: typer.Context, as_json: JsonOption = False, config: ConfigOption =
     if as_json:
         emit_json(outcome)
     else:
-        say(render(outcome))
+        shown = render(outcome)
+        if shown:
+            say(shown)
+        for line in failures(outcome):
+            sys.stderr.write(f"{printable(line)}\n")
     if outcome["exit_status"] != EXIT_OK:
         raise typer.Exit(outcome["exit_status"])
 
@@ -44,20 +50,26 @@ def _alone(opened: Opened) -> dict[str, Any]:
 
 def render(outcome: dict[str, Any]) -> str:
     """What was published and what arrived, for people."""
-    lines: list[str] = []
-    for each in outcome["results"]:
-        lines += _result_lines(each)
-    for what, error in outcome["errors"].items():
-        lines += _error_lines(what, error)
-    if not lines:
+    lines = [line for each in outcome["results"] for line in _result_lines(each)]
+    if not lines and not outcome["errors"]:
         lines.append("Nothing to do: nothing is published, and nothing is shared with this node.")
     return "\n".join(lines)
 
 
+def failures(outcome: dict[str, Any]) -> list[str]:
+    """What failed, and what to do, for standard error."""
+    errors = [(each["dataset"], each["error"]) for each in outcome["results"] if each["error"] is not None]
+    errors += outcome["errors"].items()
+    lines: list[str] = []
+    for what, error in errors:
+        lines.append(f"error: {what}: {error['message']}")
+        if error.get("remedy"):
+            lines.append(f"  → {error['remedy']}")
+    return lines
+
+
 def _result_lines(each: dict[str, Any]) -> list[str]:
     arrow = "→" if each["kind"] == "publish" else "←"
-    if each["error"] is not None:
-        return _error_lines(f"{arrow} {each['dataset']}", each["error"])
     facts: list[str] = []
     if each["seq"] is not None:
         facts.append(f"version {each['seq']}")
@@ -69,10 +81,3 @@ def _result_lines(each: dict[str, Any]) -> list[str]:
         facts.append(f"{bytes_text(each['sent_bytes'])} sent")
     lines = [f"{arrow} {each['dataset']}: " + ", ".join([each["state"], *facts])]
     return lines + [f"    {line}" for line in each["attention"]]
-
-
-def _error_lines(what: str, error: dict[str, Any]) -> list[str]:
-    lines = [f"{what}: {error['message']}"]
-    if error.get("remedy"):
-        lines.append(f"    → {error['remedy']}")
-    return lines

@@ -74,6 +74,7 @@ def test_a_join_file_for_somebody_else_is_refused(new_world: World, agency: Agen
 def test_another_hub_at_the_address_is_refused(new_world: World, agency: Agency, tmp_path: Path):
     """The join file's authority, not the network, says who the hub is."""
     path = agency.invite()
+    (new_world.root / "impostor").mkdir()
     impostor = World(new_world.root / "impostor")
     try:
         impostor.start_hub()

@@ -12,6 +12,7 @@ from core.errors import Unavailable, Untrusted
 from node.cli import COMMANDS, app
 from node.cli.opening import read_passphrase
 from node.cli.status_cmd import render as render_status
+from node.cli.sync_cmd import failures
 from node.cli.sync_cmd import render as render_sync
 from node.engine import PassOutcome, Result
 from node.status import Fault, MirrorStatus, PublishedStatus, StatusReport
@@ -170,8 +171,8 @@ def test_the_pass_for_people_shows_what_moved():
     )
     shown = render_sync(outcome.as_json())
     assert "→ la-dgm/maps: published, version 3, 1 200 files, 5.0 MB, 70.0 kB sent" in shown
-    assert "← cn-cgs/x: forged" in shown
-    assert "→ telephone" in shown
+    assert "← cn-cgs/x: failed" in shown
+    assert failures(outcome.as_json()) == ["error: cn-cgs/x: forged", "  → telephone"]
 
 
 def test_the_gravest_error_decides_the_exit_status():

@@ -30,8 +30,8 @@ def main() -> None:
     arguments = parser.parse_args()
     keep: bool = arguments.keep
     signal.signal(signal.SIGTERM, _exit_on_signal)
-    narrator = Narrator(record=arguments.picture is not None)
     folder = Path(tempfile.mkdtemp(prefix="syncline-demo-"))
+    narrator = Narrator(folder, record=arguments.picture is not None)
     start = time.monotonic()
     try:
         with Federation(folder) as federation:

@@ -4,6 +4,7 @@ The hub's operator invites, the agencies join; the Lao agency publishes to the C
 to the Thai one; an edit travels; everything is checked by hand; a changed byte is refused.
 """
 
+import json
 import re
 import shutil
 import sys
@@ -137,14 +138,20 @@ class Play:
         """Nothing of Syncline is needed to check the data and the signature."""
         self.narrator.act("Checked by hand, with tools that auditors already trust")
         current = self.mirror / "current"
-        self.narrator.show(run(["sha256sum", "-c", ".syncline/inventory.sha256"], cwd=current))
-        evidence = current / ".syncline"
+        here = "auditor"
+        self.narrator.say(f"In {current.relative_to(self.federation.root)}:")
+        self.narrator.show(run(["sha256sum", "-c", ".syncline/inventory.sha256"], cwd=current, prompt=here))
+        evidence = Path(".syncline")
         manifest, key = evidence / "manifest.json", evidence / "keys" / "la-dgm.ed25519.pem"
+        script = shutil.copy(_VERIFY_SCRIPT, self.federation.root)
         if shutil.which("openssl") is None:
             self.narrator.say("(openssl is not installed here: the signature is left to syncline-audit)")
         else:
-            self.narrator.show(run(["sh", str(_VERIFY_SCRIPT), str(manifest), str(key)]))
-        self.narrator.show(run(["syncline-audit", "verify", str(self.mirror)]), expect=None)
+            checked = run(["sh", str(script), str(manifest), str(key)], cwd=current, prompt=here)
+            self.narrator.show(checked)
+        anchor = json.loads(self.federation.hub("registry", "show", "--json").output)["first_id"]
+        verify = ["syncline-audit", "verify", str(self.mirror), "--registry-id", anchor]
+        self.narrator.show(run(verify, prompt=here))
         self.narrator.figure("Every byte is the owner's, and the owner's signature says so.")
 
     def tampered_file_is_refused(self) -> None:

@@ -13,6 +13,7 @@ Every process is started in a session of its own and is ended when the block is 
 import contextlib
 import json
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -33,8 +34,9 @@ _POLL_S = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A command that ended: what was typed, its exit status and its output."""
+    """A command that ended: who typed what, its exit status and its output."""
 
+    prompt: str
     typed: str
     status: int
     output: str
@@ -55,7 +57,8 @@ class Agency:
 
     def command(self, *arguments: str) -> Finished:
         """Run `syncline-node` with this agency's configuration."""
-        return run(["syncline-node", "--config", str(self.config), *arguments])
+        setting = ("SYNCLINE_NODE_CONFIG", self.config)
+        return run(["syncline-node", *arguments], prompt=self.partner, setting=setting)
 
     def status(self) -> dict[str, Any]:
         """The node's own report."""
@@ -79,14 +82,30 @@ def _hub_table(config: Path) -> list[str]:
     return [*lines[start:end], ""]
 
 
-def run(command: Sequence[str], *, cwd: Path | None = None) -> Finished:
-    """Run one of the project's commands, or a system tool, to its end; with all of its output."""
+def run(
+    command: Sequence[str],
+    *,
+    prompt: str = "",
+    cwd: Path | None = None,
+    setting: tuple[str, Path] | None = None,
+) -> Finished:
+    """Run one of the project's commands, or a system tool, to its end, with all of its output.
+
+    `setting` is an environment variable that names a configuration file.
+    """
     program = _COMMANDS / command[0]
     resolved = [str(program) if program.exists() else command[0], *command[1:]]
+    environment = os.environ | ({setting[0]: str(setting[1])} if setting is not None else {})
     done = subprocess.run(
-        resolved, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        resolved,
+        cwd=cwd,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
     )
-    return Finished(" ".join(command), done.returncode, done.stdout)
+    return Finished(prompt, shlex.join(command), done.returncode, done.stdout)
 
 
 class Federation:
@@ -105,13 +124,14 @@ class Federation:
 
     def hub(self, *arguments: str) -> Finished:
         """Run `syncline-hub` with this federation's configuration."""
-        return run(["syncline-hub", "--config", str(self.hub_config), *arguments])
+        setting = ("SYNCLINE_HUB_CONFIG", self.hub_config)
+        return run(["syncline-hub", *arguments], prompt="hub", setting=setting)
 
     def init_hub(self, name: str) -> Finished:
         """Make the federation: keys, CA, first registry, empty store."""
         address, enrol = f"127.0.0.1:{self.port}", f"127.0.0.1:{self.enrol_port}"
         arguments = ["init", str(self.hub_folder), "--name", name, "--address", address]
-        return run(["syncline-hub", *arguments, "--enrol-address", enrol])
+        return run(["syncline-hub", *arguments, "--enrol-address", enrol], prompt="hub")
 
     def start_hub(self) -> None:
         """Start the hub's process; returns when both ports answer."""

@@ -14,9 +14,10 @@ _PICTURE_COLUMNS = 110
 
 
 class Narrator:
-    """Writes to the terminal; colours where there is one."""
+    """Writes to the terminal, with colours where there are any; `folder` is shown as $DEMO."""
 
-    def __init__(self, *, record: bool = False) -> None:
+    def __init__(self, folder: Path, *, record: bool = False) -> None:
+        self._folder = str(folder)
         self._console = Console(highlight=False, record=record, width=_PICTURE_COLUMNS if record else None)
         self._act = 0
 
@@ -38,8 +39,9 @@ class Narrator:
 
         Raises `Unavailable` when its exit status is not `expect` (None accepts any).
         """
-        self._console.print(f"   [yellow]$ {escape(finished.typed)}[/]")
-        output = finished.output.rstrip().splitlines()
+        typed = finished.typed.replace(self._folder, "$DEMO")
+        self._console.print(f"   [yellow]{finished.prompt}$ {escape(typed)}[/]", soft_wrap=True)
+        output = finished.output.rstrip().replace(self._folder, "$DEMO").splitlines()
         for line in output[:lines]:
             self._console.print(f"     [dim]{escape(line)}[/]", overflow="ellipsis", no_wrap=True)
         if len(output) > lines:

@@ -9,6 +9,7 @@ from core.clock import format_instant
 from core.commands import ConfigOption, JsonOption, emit_json, new_group, say
 from hub.administrators import require_keys
 from hub.cli.setting import instant, opened, passphrase, same_config, settings_of
+from security import envelope
 
 registry = new_group("The signed registry: who belongs, with which keys.")
 
@@ -18,6 +19,7 @@ def show(ctx: typer.Context, as_json: JsonOption = False, config: ConfigOption =
     """Show the newest registry, and what waits for the administrators' signatures."""
     with opened(settings_of(ctx, config)) as hub:
         current, pending = hub.registry.current(), hub.registry.pending()
+        first_id = envelope.parse(hub.registry.list_from(1, 1)[0]).id
     told = current.registry
     if as_json:
         emit_json(
@@ -25,6 +27,7 @@ def show(ctx: typer.Context, as_json: JsonOption = False, config: ConfigOption =
                 "federation": told.federation,
                 "seq": told.seq,
                 "id": current.id,
+                "first_id": first_id,
                 "created": instant(told.created),
                 "expires": instant(told.expires),
                 "threshold": told.administrators.threshold,
@@ -42,6 +45,7 @@ def show(ctx: typer.Context, as_json: JsonOption = False, config: ConfigOption =
         return
     say(f"Registry {told.seq} of {told.federation}")
     say(f"  id              {current.id}")
+    say(f"  first id        {first_id}  (for auditors: syncline-audit verify --registry-id)")
     say(f"  valid           {format_instant(told.created)} to {format_instant(told.expires)}")
     say(
         f"  administrators  {len(told.administrators.keys)}, of whom"

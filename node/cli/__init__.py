@@ -6,7 +6,7 @@ from core import commands
 
 __all__ = ["COMMANDS", "app", "main"]
 
-#: In the order of the help; each is a function in `<name>_cmd.py`, imported when it is asked for.
+#: In the order of the help; each is a function in `<name>_cmd.py`.
 COMMANDS = ("join", "run", "sync", "plan", "approve", "explain", "status", "doctor")
 
 app = commands.new_app(
@@ -19,5 +19,5 @@ app = commands.new_app(
 
 
 def main() -> None:
-    """Run the command line and exit the process."""
+    """Run the command line and exit the process with its status."""
     commands.main(app)

@@ -9,12 +9,13 @@ place.
 """
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 
 import sqlalchemy as sa
 
-from core.errors import InvalidInput, SynclineError, Unavailable
+from core.errors import Corrupt, InvalidInput, SynclineError, Unavailable
 from core.logs import get_logger
 from core.names import DatasetId, owner_of
 from hub.services.context import Caller, Context
@@ -40,7 +41,8 @@ _DISK_LOOK_BYTES = 16 * 1024 * 1024
 
 
 class Upload:
-    """One stream of frames into the caller's own store. Not for use by two threads at once."""
+    """One stream of frames into the caller's own store. One thread may commit while another puts frames:
+    what a commit counts was put before it began."""
 
     def __init__(
         self,
@@ -150,11 +152,12 @@ class ContentService:
         refs = self._refs(recipe, stream, store, ranges)
         self._deliver(caller, dataset, manifest_id, decision)
         next_look = self._clock.monotonic() + self._limits.reauthorise_s
-        for frame in pack(self._chunks(refs, store), self._limits):
-            if self._clock.monotonic() >= next_look:
-                self._sharing.require(caller, dataset, READ)
-                next_look = self._clock.monotonic() + self._limits.reauthorise_s
-            yield frame
+        with _damage_is_the_operators(dataset):
+            for frame in pack(self._chunks(refs, store), self._limits):
+                if self._clock.monotonic() >= next_look:
+                    self._sharing.require(caller, dataset, READ)
+                    next_look = self._clock.monotonic() + self._limits.reauthorise_s
+                yield frame
 
     def _root(self, dataset: DatasetId, manifest_id: str) -> bytes:
         table = schema.versions
@@ -246,3 +249,17 @@ def _check_ranges(ranges: Sequence[OrdinalRange], total: int, count_max: int) ->
                 reason="OUT_OF_RANGE",
             )
         end = each.first + each.count
+
+
+@contextmanager
+def _damage_is_the_operators(dataset: DatasetId) -> Generator[None]:
+    """A damaged store is the operator's to know in detail; its paths are no partner's business."""
+    try:
+        yield
+    except Corrupt as error:
+        _log.error("a stored chunk is damaged", dataset=dataset, error=error.message, remedy=error.remedy)
+        raise Corrupt(
+            f"the hub's stored copy of {dataset} is damaged; nothing of it was taken over",
+            remedy="tell the hub's operator, who sees it with `syncline-hub fsck`",
+            reason="HUB_COPY_DAMAGED",
+        ) from error

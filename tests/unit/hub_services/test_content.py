@@ -4,6 +4,7 @@ byte."""
 import os
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -204,3 +205,16 @@ def test_materialisable_whatever_is_listed_with_content_can_be_read(federation: 
 
 def federation_chunks(federation: TestFederation, version) -> int:
     return sum(ref.raw_bytes for ref in Root.from_bytes(version.root, federation.limits).table) // 36
+
+
+def test_a_damaged_pack_is_refused_without_telling_a_partner_where_it_stands(
+    federation: TestFederation, tmp_path: Path
+):
+    version = publish(federation, "la-dgm", "geo", BIG, read=["th-dmr"])
+    pieces = len(Root.from_bytes(version.root, federation.limits).inventory)
+    for file in tmp_path.rglob("*.pack"):
+        file.write_bytes(bytes(byte ^ 1 for byte in file.read_bytes()))
+    with pytest.raises(Corrupt) as caught:
+        read(federation, "th-dmr", version.manifest_id, RecipeStream.INVENTORY, (0, pieces))
+    assert caught.value.reason == "HUB_COPY_DAMAGED"
+    assert str(tmp_path) not in str(caught.value)

@@ -52,7 +52,7 @@ class Obstacle(NamedTuple):
     path: str
     reason: str
     below: bool = False
-    kind: str = "held"  # "skipped": of a sort that is never carried
+    kind: str = "held"  # "skipped": of a sort that is never carried; "": said already
 
 
 UNMOUNTED = "another disk was mounted here when it was published, and is not now"
@@ -183,6 +183,8 @@ class _Walk:
                 unfit.append(name)
                 kind = "skipped" if reason in _NEVER_CARRIED else "held"
                 obstacles.append(Obstacle(path + name, reason, name in folders, kind))
+                if name not in folders:  # it may stand where a published folder stood
+                    obstacles.append(Obstacle(path + name, reason, below=True, kind=""))
         for name in unfit:
             del entries[name]
             folders.discard(name)

@@ -102,7 +102,8 @@ class _Comparison:
     def _obstacle(self, item: Obstacle, known: KnownRow | None) -> None:
         if item.below:
             self._below, self._reason = item.path + "/", item.reason
-            self._scratch.issue(item.path + "/", "held", item.reason)
+            if item.kind:
+                self._scratch.issue(item.path + "/", item.kind, item.reason)
         elif known is not None and known[1] is not None:
             self._held(known, item.reason)
         else:

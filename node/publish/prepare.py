@@ -64,18 +64,12 @@ class Preparer:
 
     def read_all(self, sink: Sink, on_file: Callable[[int], None]) -> None:
         """Read every NEW file; `on_file` hears the size of each when it is done with."""
-        for item in self._scratch.items(NEW):
-            try:
-                self._read(item, sink)
-            except Changed:
-                self.restless = True
-                self._scratch.hold(item.path, "changed while it was read")
-            except NotNow as error:
-                self._scratch.hold(item.path, error.message)
-            except OSError as error:
-                self._scratch.hold(item.path, f"cannot be read: {error.strerror or error}")
-            on_file(item.stat.size)
-        self.flush()
+        try:
+            for item in self._scratch.items(NEW):
+                self._read_or_hold(item, sink)
+                on_file(item.stat.size)
+        finally:
+            self.flush()
         self._check_units()
 
     def reread(self, item: WorkItem, sink: Sink) -> bool:
@@ -99,6 +93,17 @@ class Preparer:
 
     def __exit__(self, *_: object) -> None:
         self._hasher.close()
+
+    def _read_or_hold(self, item: WorkItem, sink: Sink) -> None:
+        try:
+            self._read(item, sink)
+        except Changed:
+            self.restless = True
+            self._scratch.hold(item.path, "changed while it was read")
+        except NotNow as error:
+            self._scratch.hold(item.path, error.message)
+        except OSError as error:
+            self._scratch.hold(item.path, f"cannot be read: {error.strerror or error}")
 
     def _read(self, item: WorkItem, sink: Sink) -> None:
         begun_ns = int(self._clock.now().timestamp() * 1e9)

@@ -6,12 +6,15 @@ whole; a failure is noted where `status` sees it. Each step is a file of this pa
 order.
 """
 
-from collections.abc import Iterator, Sequence
+import errno
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 
 from core.clock import Clock, format_instant
-from core.errors import Conflict, SynclineError
+from core.errors import Conflict, SynclineError, Unavailable
 from core.limits import LIMITS, Limits
 from core.logs import get_logger
 from core.progress import NullProgress, Progress
@@ -90,7 +93,7 @@ class Publisher:
         """One pass. Raises any `SynclineError`, after noting it in the state; what was done so far is
         kept."""
         try:
-            with translated(self._state.path):
+            with translated(self._state.path), _disk(self._tools.work_dir):
                 return self._run()
         except SynclineError as error:
             self._note_error(error)
@@ -175,6 +178,19 @@ class Publisher:
             self._tools.standing.note_error(error, state, format_instant(self._tools.clock.now()))
         except SynclineError:
             _log.error("the error cannot be noted in the state database", dataset=self.dataset)
+
+
+@contextmanager
+def _disk(work_dir: Path) -> Generator[None, None, None]:
+    """What the node's own disk refuses; a published file's faults are dealt with where it is read."""
+    try:
+        yield
+    except OSError as error:
+        raise Unavailable(
+            f"the node cannot work in {work_dir}: {error.strerror or error}",
+            remedy="free space on the disk of node.state_dir, or restore its rights",
+            reason="DISK_FULL" if error.errno == errno.ENOSPC else "",
+        ) from error
 
 
 def signed_rules(head: Head) -> list[Rule]:

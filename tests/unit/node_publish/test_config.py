@@ -168,6 +168,27 @@ def test_relative_paths_and_dataset_names_with_a_partner_are_refused(tmp_path: P
     assert "relative" in refused(file)
 
 
+@pytest.mark.parametrize(
+    ("right", "wrong", "key"),
+    [
+        ('partner = "la-dgm"', 'partner = "LA DGM"', "node.partner"),
+        ('name = "main"', 'name = "Main 1"', "node.name"),
+        ('dataset = "geology-1m"', 'dataset = "Geology 1"', "publish[1].dataset"),
+    ],
+)
+def test_a_name_that_is_not_legal_is_told_with_its_key(
+    tmp_path: Path, right: str, wrong: str, key: str
+) -> None:
+    text = write(tmp_path).read_text("utf-8")
+    assert right in text
+    path = tmp_path / "node.toml"
+    path.write_text(text.replace(right, wrong), "utf-8")
+    with pytest.raises(InvalidInput) as caught:
+        load_settings(path)
+    assert f"node.toml: {key}: " in caught.value.message
+    assert "use lower-case" in caught.value.message
+
+
 def test_asking_for_an_unpublished_dataset_suggests_one(tmp_path: Path) -> None:
     settings: Any = load_settings(write(tmp_path))
     assert settings.published("geology") is settings.published("la-dgm/geology")

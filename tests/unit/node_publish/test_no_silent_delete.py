@@ -2,13 +2,11 @@
 
 import os
 import shutil
-from pathlib import Path
 
 import pytest
 
 from core.errors import Unavailable
 from node.publish import PublishState, approve, dataset_status
-from node.publish.observe import observe as real_observe
 from tests.unit.node_publish.conftest import Agency
 
 
@@ -282,6 +280,56 @@ def test_a_file_that_changes_while_read_is_left_out_of_a_first_version(agency: A
     assert agency.listed() == {"steady.txt": 6}
 
 
-def test_the_observer_alone_writes_nothing(agency: Agency) -> None:
-    assert real_observe is not None
-    assert isinstance(agency.folder, Path)
+@pytest.mark.parametrize("what", ["link", "pipe"])
+def test_a_folder_replaced_by_something_else_holds_what_was_below(agency: Agency, what: str) -> None:
+    fill(agency, 20)
+    agency.write("sub/a.txt", "a")
+    agency.publish()
+    (agency.folder / "sub").rename(agency.folder.with_name("moved"))
+    if what == "link":
+        (agency.folder / "sub").symlink_to(agency.folder.with_name("moved"))
+    else:
+        os.mkfifo(agency.folder / "sub")
+    outcome = agency.publish()
+    assert outcome.held == 1
+    assert "sub/a.txt" in agency.listed()
+    assert len(agency.versions()) == 1
+
+
+def test_a_file_that_vanishes_while_it_is_read_holds_its_last_state(
+    agency: Agency, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(agency)
+    agency.publish()
+    agency.write("f1.txt", "changed")
+    real = os.open
+
+    def vanishing(path: object, *arguments: object, **options: object) -> int:
+        if str(path).endswith("/f1.txt"):
+            raise FileNotFoundError(2, "No such file or directory", path)
+        return real(path, *arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("os.open", vanishing)
+    outcome = agency.publish()
+    assert outcome.held == 1
+    assert agency.listed()["f1.txt"] == len("file 1")
+
+
+def test_a_full_disk_of_the_node_is_said_and_loses_nothing(
+    agency: Agency, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(agency)
+    agency.publish()
+    agency.write("f1.txt", "changed")
+
+    def full(*_: object, **__: object) -> object:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("node.publish.versions.tempfile.TemporaryFile", full)
+        with pytest.raises(Unavailable) as raised:
+            agency.publish()
+    assert raised.value.reason == "DISK_FULL"
+    assert raised.value.remedy
+    assert len(agency.versions()) == 1
+    assert agency.publish().seq == 2

@@ -22,7 +22,7 @@ def found(root: Path, rules: ScanRules | None = None) -> list[str]:
 
 def obstacles(root: Path, rules: ScanRules | None = None) -> dict[str, str]:
     items = walk(root, rules or ScanRules())
-    return {item.path: item.reason for item in items if isinstance(item, Obstacle)}
+    return {item.path: item.reason for item in items if isinstance(item, Obstacle) and item.kind}
 
 
 def test_paths_come_in_the_inventorys_order(tmp_path: Path) -> None:

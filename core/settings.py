@@ -21,6 +21,19 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from core.errors import InvalidInput, SynclineError
 
 
+_WANTED = {
+    "string_type": 'text; write it in quotes: "…"',
+    "int_type": "a whole number; write it without quotes: 5",
+    "int_from_float": "a whole number; write it without a point: 5",
+    "float_type": "a number; write it without quotes: 2.5",
+    "bool_type": "a yes or no; write true or false",
+    "list_type": 'a list; write ["…", "…"]',
+    "tuple_type": 'a list; write ["…", "…"]',
+    "dict_type": 'a table; write { en = "…" }',
+    "model_type": "a table; write it as [table] with its keys below",
+}
+
+
 class Section(BaseModel):
     """A table of a settings file: frozen, strict, no unknown keys."""
 
@@ -38,15 +51,25 @@ def load(path: Path, model: type[Model]) -> Model:
             problem is listed, each with its key and what to do.
     """
     try:
-        text = path.read_bytes().decode("utf-8")
+        text = path.read_bytes().decode("utf-8-sig")  # some editors write a byte order mark
     except FileNotFoundError:
         raise InvalidInput(f"{path} does not exist", remedy="give the right file with --config") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"{path} cannot be read: {error}") from error
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise InvalidInput(
+            f"{path} is not UTF-8 (line {line})", remedy="save it as UTF-8 in your editor"
+        ) from None
+    except OSError as error:
+        raise InvalidInput(
+            f"{path} cannot be read: {error.strerror}",
+            remedy="give the right file with --config, or let the user that runs this read it",
+        ) from error
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise InvalidInput(f"{path} is not TOML: {error}") from error
+        raise InvalidInput(
+            f"{path} is not TOML: {error}", remedy='correct that line: text stands in quotes, key = "value"'
+        ) from error
     return parse(table, model, source=str(path))
 
 
@@ -54,6 +77,8 @@ def parse(table: dict[str, Any], model: type[Model], *, source: str) -> Model:
     """Validate an already parsed `table`; `source` names it in errors. Raises `InvalidInput`."""
     try:
         return model.model_validate(table)
+    except SynclineError as error:  # a validator's own; pydantic lets it pass without its key
+        raise InvalidInput(f"{source}: {error.message}", remedy=error.remedy, reason=error.reason) from None
     except ValidationError as error:
         problems = [_explain(detail, model) for detail in error.errors(include_url=False)]
         shown = "\n  ".join(problems)
@@ -74,8 +99,18 @@ def _explain(detail: Any, model: type[Section]) -> str:
     if kind == "missing":
         return f"key {key} is missing"
     cause = detail.get("ctx", {}).get("error")
-    message = str(cause) if isinstance(cause, SynclineError | ValueError) else detail["msg"]
+    message = str(cause) if isinstance(cause, SynclineError | ValueError) else _plainly(detail)
     return f"{key}: {message}" if key else str(message)
+
+
+def _plainly(detail: Any) -> str:
+    """What pydantic says, in the words of a settings file."""
+    wanted = _WANTED.get(detail["type"])
+    if wanted is None:
+        return str(detail["msg"]).replace("Input should be", "must be")
+    given = detail["input"]
+    shown = repr(given) if isinstance(given, str | int | float) else f"a {type(given).__name__}"
+    return f"{shown} is not {wanted}"
 
 
 def _known_keys(model: type[BaseModel], location: tuple[str | int, ...]) -> list[str]:

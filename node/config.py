@@ -11,6 +11,7 @@ error names file, key and remedy. Every key is explained in `node.example.toml`.
 
 import difflib
 import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
@@ -77,6 +78,14 @@ def _one_of(value: str, allowed: tuple[str, ...]) -> str:
     return value
 
 
+def _checked(check: Callable[[str], str], value: str) -> str:
+    """What `check` makes of `value`; its refusal in a form to which pydantic adds the key."""
+    try:
+        return check(value)
+    except InvalidInput as error:
+        raise ValueError(f"{error.message}; {error.remedy}") from None
+
+
 Folder = Annotated[Path, BeforeValidator(_path)]
 Instant = Annotated[datetime, BeforeValidator(_instant)]
 
@@ -92,12 +101,12 @@ class NodeSection(Section):
     @field_validator("partner")
     @classmethod
     def _partner(cls, value: str) -> str:
-        return check_partner(value)
+        return _checked(check_partner, value)
 
     @field_validator("name")
     @classmethod
     def _name(cls, value: str) -> str:
-        return check_node(value)
+        return _checked(check_node, value)
 
 
 class HubSection(Section):
@@ -186,7 +195,7 @@ class PublishSection(Section):
             raise ValueError(
                 f"{value!r} has a partner in it; write the name alone: {value.rpartition('/')[2]!r}"
             )
-        return check_dataset_name(value)
+        return _checked(check_dataset_name, value)
 
     @field_validator("theme")
     @classmethod

@@ -61,6 +61,29 @@ def test_missing_keys_and_wrong_types_are_named(tmp_path: Path) -> None:
     assert "publish[1].dataset" in _refusal(tmp_path, "[[publish]]\ndataset = 3\n")
 
 
+def test_a_wrong_type_says_how_to_write_it(tmp_path: Path) -> None:
+    table = '[[publish]]\ndataset = "a"\n'
+    assert "settle_s: '2' is not a number; write it without quotes" in _refusal(
+        tmp_path, table + 'settle_s = "2"\n'
+    )
+    assert 'share[1].allow: \'read\' is not a list; write ["…", "…"]' in _refusal(
+        tmp_path, table + '[[publish.share]]\nallow = "read"\n'
+    )
+
+
+def test_text_without_quotes_and_other_encodings_come_with_a_remedy(tmp_path: Path) -> None:
+    for text in (b"[[publish]]\ndataset = geology\n", '# "ä"\n'.encode("latin-1")):
+        (tmp_path / "node.toml").write_bytes(text)
+        with pytest.raises(InvalidInput) as caught:
+            load(tmp_path / "node.toml", Settings)
+        assert "line " in caught.value.message
+        assert caught.value.remedy
+
+
+def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
+    assert _load(tmp_path, '\ufeff[[publish]]\ndataset = "a"\n').publish[0].dataset == "a"
+
+
 def test_every_problem_is_listed_at_once(tmp_path: Path) -> None:
     message = _refusal(tmp_path, "[[publish]]\nx = 1\n[[publish]]\ndataset = 1\n")
     assert message.count("publish[") == 3

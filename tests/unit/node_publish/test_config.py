@@ -173,7 +173,7 @@ def test_relative_paths_and_dataset_names_with_a_partner_are_refused(tmp_path: P
     [
         ('partner = "la-dgm"', 'partner = "LA DGM"', "node.partner"),
         ('name = "main"', 'name = "Main 1"', "node.name"),
-        ('dataset = "geology-1m"', 'dataset = "Geology 1"', "publish[1].dataset"),
+        ('dataset = "geology"', 'dataset = "Geology 1"', "publish[1].dataset"),
     ],
 )
 def test_a_name_that_is_not_legal_is_told_with_its_key(

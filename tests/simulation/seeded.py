@@ -284,6 +284,8 @@ class Life:
         self.world.disk.stop()
         self.world.clock.advance(120)
         self._say("peace")
+        if any(each.startswith("hub disk full") for each in self.world.disk.happened):
+            self.world.restart_hub(Restart.STOPPED)  # as the hub asks for, when a flush has failed
         for _ in range(3):
             for node in self.nodes:
                 result = node.sync_pass()
@@ -402,7 +404,9 @@ class Life:
                     self._must(who, dataset, "read", "content")
             case "update_blobs":
                 for dataset in self._marks(answer):
-                    if not any(self._allowed(p, dataset, "read") for p in self.world.nodes if p != who):
+                    # Whoever joins tomorrow counts too, where a rule names the federation.
+                    others = [each for each in (*self.world.nodes, "zz-tomorrow") if each != who]
+                    if not any(self._allowed(each, dataset, "read") for each in others):
                         self.report.violated("default_deny", f"{who} sent content of {dataset} unshared")
             case _:
                 self.acknowledged.note(who, call, arguments, answer, self.world)

@@ -171,7 +171,9 @@ def kill_after_upload(world: World) -> Any:
     """Kill the node at the first commit of its state after the hub's flush."""
 
     def watch(who: str, step: str, _path: Path) -> None:
-        if (who, step) == ("la-dgm", "commit") and ("hub", "fsync") in [each[:2] for each in world.disk.steps]:
+        if (who, step) == ("la-dgm", "commit") and ("hub", "fsync") in [
+            each[:2] for each in world.disk.steps
+        ]:
             world.disk.kill("la-dgm", 0)
 
     return watch

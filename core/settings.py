@@ -20,7 +20,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from core.errors import InvalidInput, SynclineError
 
-
 _WANTED = {
     "string_type": 'text; write it in quotes: "…"',
     "int_type": "a whole number; write it without quotes: 5",

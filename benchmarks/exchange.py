@@ -6,7 +6,9 @@ with Exchange(folder) as exchange:
     cost = exchange.fetch()
 """
 
+import statistics
 import sys
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -14,8 +16,13 @@ from typing import Self
 from benchmarks.measure import Cost, cost_of
 from core.errors import Unavailable
 from deploy.demo.federation import Agency, Federation, Finished
+from node.config import load_settings
+from node.engine import Engine
+from node.session import Session
+from node.state import StateLock
 
 _NODE = str(Path(sys.executable).parent / "syncline-node")
+_RESCANS = 9
 
 
 class Exchange:
@@ -56,6 +63,29 @@ class Exchange:
     def fetch(self) -> Cost:
         """One full pass of the subscriber."""
         return self._pass(self.reader)
+
+    def start(self, *words: str) -> Cost:
+        """A command that contacts nobody."""
+        return cost_of([_NODE, "--config", str(self.owner.config), *words])
+
+    def rescan(self, name: str) -> Cost:
+        """The publisher's pass over a data set that has not changed, as a running daemon makes it: median."""
+        settings = load_settings(self.owner.config)
+        section = next(each for each in settings.publish if each.dataset == name)
+        seconds: list[float] = []
+        cpu: list[float] = []
+        with StateLock(settings.node.state_dir), Session.open(settings) as session:
+            engine = Engine(session)
+            for _ in range(_RESCANS):
+                engine.greet(anew=True)
+                started = time.perf_counter(), time.process_time()
+                result = engine.publish(section)
+                seconds.append(time.perf_counter() - started[0])
+                cpu.append(time.process_time() - started[1])
+                if result.error is not None:
+                    raise result.error
+                assert not result.changed
+        return Cost(statistics.median(seconds), statistics.median(cpu))
 
     def _pass(self, agency: Agency) -> Cost:
         hub = self.federation.process_id("hub")

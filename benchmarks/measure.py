@@ -1,49 +1,102 @@
-"""What a command cost: seconds, CPU seconds, peak memory, bytes on the loopback wire.
+"""What a command cost: seconds, CPU seconds, peak memory at both ends, bytes on the loopback wire.
 
-Linux only: reads `/proc`. CPU of a service that runs already (the hub, sshd) is taken as the
-difference over the measured command and added to the command's own.
+Linux only: reads `/proc`. A service that runs already (the hub, sshd) and all that it starts count as the
+other end: its CPU is the difference over the command, its peak is reset before. The wire is all that passed
+the loopback device meanwhile, so nothing else should use it.
 """
 
+import contextlib
 import os
-import resource
 import subprocess
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 _TICKS = os.sysconf("SC_CLK_TCK")
+_SAMPLE_S = 0.05
+_QUIET_S = 5.0
+_RESET_PEAK = "5"  # to /proc/<pid>/clear_refs (proc(5))
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """`memory_bytes` is the largest resident set of any one process that took part."""
+    """CPU of both ends; `memory_bytes` is the largest resident set of a process of the command, and
+    `service_memory_bytes` of one at the other end. Not `ru_maxrss`: that counts this program's own memory
+    until the command is loaded."""
 
     seconds: float
     cpu_seconds: float
-    memory_bytes: int
-    wire_bytes: int
+    memory_bytes: int = 0
+    service_memory_bytes: int = 0
+    wire_bytes: int = 0
 
 
 def cost_of(
     command: Sequence[str], *, services: Sequence[int] = (), environment: dict[str, str] | None = None
 ) -> Cost:
     """Run `command` to its end. Raises `CalledProcessError` with its output when it fails."""
+    for pid in services:
+        with contextlib.suppress(OSError):
+            Path(f"/proc/{pid}/clear_refs").write_text(_RESET_PEAK)
     cpu_before = sum(_cpu_of(pid) for pid in services)
     wire_before = _loopback_bytes()
-    own_before = resource.getrusage(resource.RUSAGE_CHILDREN)
     start = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
-    output, _ = process.communicate()
+    assert process.stdout is not None
+    with process.stdout as stream, _peaks([[process.pid], services]) as peaks:
+        output = stream.read()
+    _, status, usage = os.wait4(process.pid, 0)  # of this child and its own alone
     seconds = time.perf_counter() - start
-    own_after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    process.returncode = os.waitstatus_to_exitcode(status)
     wire = _loopback_bytes() - wire_before
     if process.returncode != 0:
         raise subprocess.CalledProcessError(process.returncode, command, output)
-    own = (own_after.ru_utime + own_after.ru_stime) - (own_before.ru_utime + own_before.ru_stime)
-    cpu = own + sum(_cpu_of(pid) for pid in services) - cpu_before
-    memory = max([own_after.ru_maxrss * 1024, *(_peak_of(pid) for pid in services)])
-    return Cost(seconds, cpu, memory, wire)
+    _await_children(services)  # sshd counts a connection's CPU when that has ended
+    cpu = usage.ru_utime + usage.ru_stime + sum(_cpu_of(pid) for pid in services) - cpu_before
+    own, others = peaks
+    return Cost(seconds, cpu, own, others, wire)
+
+
+@contextlib.contextmanager
+def _peaks(groups: Sequence[Sequence[int]]) -> Generator[list[int]]:
+    """Of each group of processes and what they start, the largest peak until the block ends."""
+    found = [0 for _ in groups]
+    ended = threading.Event()
+
+    def look() -> None:
+        while not ended.is_set():
+            for place, group in enumerate(groups):
+                found[place] = max([found[place], *(_peak_of(each) for pid in group for each in _tree(pid))])
+            ended.wait(_SAMPLE_S)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield found
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _tree(pid: int) -> Iterator[int]:
+    yield pid
+    for child in _children(pid):
+        yield from _tree(child)
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+
+
+def _await_children(services: Sequence[int]) -> None:
+    until = time.monotonic() + _QUIET_S
+    while any(_children(pid) for pid in services) and time.monotonic() < until:
+        time.sleep(0.01)
 
 
 def _cpu_of(pid: int) -> float:
@@ -53,9 +106,10 @@ def _cpu_of(pid: int) -> float:
 
 
 def _peak_of(pid: int) -> int:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
     return 0
 
 

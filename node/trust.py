@@ -5,9 +5,8 @@
 
 Rules: the first statement is trusted by its id from the join file and by nothing else; every further
 one must be the successor of the last and signed as that one demands, so rollback, fork and jump are
-refused and what was believed stays. Statements before the first are believed as far as `prev` leads back
-to them. Nothing is believed beyond `expires`. A registry whose entry for this node lacks this node's keys is
-an alarm.
+refused and what was believed stays. Nothing is believed beyond `expires`. A registry whose entry for this
+node lacks this node's keys is an alarm.
 
     trust = TrustStore(state_dir, clock)
     trust.refresh(hub)                          # pull what is newer, verify each step
@@ -54,8 +53,6 @@ class TrustStore:
         store = cls(state_dir, clock, limits)
         if store._chain:
             known = store._chain.get(first.registry.seq)
-            if known is None and first.registry.seq < min(store._chain):
-                return store  # an older invitation into the chain that continues it
             if known is None or known.id != first.id:
                 raise Untrusted(
                     "the join file names another federation's registry than the one this node believes in",
@@ -132,21 +129,6 @@ class TrustStore:
             )
         return self.update(envelopes)
 
-    def backfill(self, hub: HubApi) -> int:
-        """Pull the statements before the first, believed because `prev` names each; how many were new."""
-        first = self._chain[min(self._chain)]
-        if first.registry.seq == 1:
-            return 0
-        envelopes = list(hub.list_registry(1))[: first.registry.seq - 1]
-        added = 0
-        for envelope in reversed(envelopes):
-            previous = self._chain[min(self._chain)].registry.prev
-            if previous is None:
-                break
-            self._keep(registries.verify_first(envelope, previous))
-            added += 1
-        return added
-
     def keys_of(self, partner: PartnerId, pinned: int | None = None) -> tuple[PublicKey, ...]:
         """The keys with which `partner` may have signed: today's, and those of the registry `pinned`.
 
@@ -216,10 +198,7 @@ class TrustStore:
             first = int(seq_text)
             anchor = registries.verify_first(self._read(first), first_id)
             self._chain[first] = anchor
-            for seq in self._numbers(first, -1):
-                previous = self._chain[seq + 1].registry.prev
-                self._chain[seq] = registries.verify_first(self._read(seq), previous or "")
-            for seq in self._numbers(first, +1):
+            for seq in self._numbers(first):
                 self._chain[seq] = registries.verify_next(self._chain[seq - 1], self._read(seq))
         except (OSError, ValueError, SynclineError) as error:
             raise Corrupt(
@@ -227,11 +206,11 @@ class TrustStore:
                 remedy="restore the folder from a backup, or join again with a new join file",
             ) from error
 
-    def _numbers(self, first: int, step: int) -> Iterator[int]:
-        seq = first + step
+    def _numbers(self, first: int) -> Iterator[int]:
+        seq = first + 1
         while os.path.lexists(self._folder / f"{seq:08}.json"):
             yield seq
-            seq += step
+            seq += 1
 
     def _read(self, seq: int) -> bytes:
         path = self._folder / f"{seq:08}.json"

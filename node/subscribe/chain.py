@@ -133,12 +133,8 @@ class ChainReader:
         return self._trust.keys_of(owner_of(dataset), manifest.registry_seq)
 
     def _learn_registry(self, seq: int) -> None:
-        if self._trust.at(seq) is not None:
-            return
         if seq > self._trust.newest().registry.seq:
             self._trust.refresh(self._hub)
-        else:
-            self._trust.backfill(self._hub)
 
     def _follows(self, before: VerifiedManifest, new: VerifiedManifest) -> None:
         what = f"the manifests of {new.manifest.dataset}"

@@ -10,11 +10,10 @@ import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from pathlib import Path
 
 from core import durable
-from core.clock import Clock, format_instant, parse_instant
+from core.clock import Clock, format_instant
 from core.errors import Conflict, Denied, InvalidInput, SynclineError, Unavailable
 from core.limits import Limits
 from core.logs import get_logger
@@ -30,8 +29,9 @@ from node.subscribe.mirror import Mirror, folder_name
 from node.subscribe.outcome import MirrorOutcome, MirrorState
 from node.subscribe.plan import Plan, plan_version
 from node.subscribe.records import Record
-from node.subscribe.staging import purge
+from node.subscribe.staging import leftover_bytes, purge
 from node.subscribe.streams import fetch_streams
+from node.subscribe.upkeep import prune
 from node.trust import TrustStore
 from security.keys import Signer
 from sync.acknowledgement import Acknowledgement, build
@@ -239,7 +239,7 @@ class Mirroring:
     def _reserve(self, mirror: Mirror, plan: Plan, leftover: int | None) -> None:
         """Refuse to begin what the disk cannot hold."""
         self._bytes_left = plan.fetch_bytes
-        there = _tree_bytes(leftover) if leftover is not None else 0
+        there = leftover_bytes(leftover) if leftover is not None else 0
         needed = max(0, plan.fetch_bytes - there) + self._tools.limits.disk_reserve_bytes
         lacking = needed - mirror.free_bytes()
         if lacking > 0:
@@ -374,38 +374,17 @@ class Mirroring:
                 self._tools.mirrors.put_version(replace(version, edited=bool(found.edits)))
 
     def _prune(self, mirror: Mirror) -> None:
-        """Remove versions that are old enough, beyond `keep`, and as they were applied."""
         tools = self._tools
         mirror.clear_staging()
-        versions = tools.mirrors.versions(self.row.key)
-        before = tools.clock.now() - timedelta(seconds=tools.limits.mirror_keep_s)
-        for version in versions[: -self._keep] if len(versions) > self._keep else []:
-            due = version.superseded is not None and parse_instant(version.superseded) <= before
-            if due and version.folder != self.row.folder:
-                self._remove(mirror, version)
-        for version in tools.mirrors.versions(self.row.key):
-            if version.edited and version.folder != self.row.folder:
-                self._attention += (
-                    f"versions/{version.folder} holds local edits and is kept: save them, remove the folder",
-                )
-        standing = {version.folder for version in tools.mirrors.versions(self.row.key)}
-        for folder in self._folder.iterdir() if self._folder.exists() else ():
-            if folder.is_dir() and folder.name not in standing:
-                Record(folder).remove()
-
-    def _remove(self, mirror: Mirror, version: VersionRow) -> None:
-        descriptor = mirror.version(version.folder)
-        record = Record(self._folder / version.folder, self._tools.limits)
-        if descriptor is not None:
-            try:
-                edited = not record.is_complete or inspect(record, descriptor).edits > 0
-            finally:
-                os.close(descriptor)
-            if edited:
-                self._tools.mirrors.put_version(replace(version, edited=True))
-                return
-            mirror.remove_version(version.folder)
-        self._tools.mirrors.forget_version(version.key, version.folder)
+        self._attention += prune(
+            tools.mirrors,
+            mirror,
+            self.row,
+            self._folder,
+            keep=self._keep,
+            now=tools.clock.now(),
+            limits=tools.limits,
+        )
 
     def _put(self, **changes: object) -> None:
         self.row = replace(self.row, **changes)  # type: ignore[arg-type]
@@ -426,13 +405,3 @@ class Mirroring:
             acknowledged=self.row.acknowledged,
             attention=tuple(dict.fromkeys(self._attention)),
         )
-
-
-def _tree_bytes(folder: int) -> int:
-    """Bytes of the files that an earlier attempt left, but for those that are links to old files."""
-    total = 0
-    for _, _, names, descriptor in os.fwalk(".", dir_fd=folder):
-        for name in names:
-            status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
-            total += status.st_size if status.st_nlink == 1 else 0
-    return total

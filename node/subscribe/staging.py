@@ -44,6 +44,16 @@ def purge(staging: int, record: Record) -> None:
             _remove(staging, path)
 
 
+def leftover_bytes(staging: int) -> int:
+    """Bytes of the files that an earlier attempt left, but for those that are links to old files."""
+    total = 0
+    for _, _, names, descriptor in os.fwalk(".", dir_fd=staging):
+        for name in names:
+            status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+            total += status.st_size if status.st_nlink == 1 else 0
+    return total
+
+
 def examine(walker: Walker, file: File, table: Table, *, worth_bytes: int = _WORTH_BYTES) -> Leftover | None:
     """What is usable of `file` in staging; what is not is removed. None when it must be written anew."""
     try:

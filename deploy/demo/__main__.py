@@ -31,7 +31,7 @@ def main() -> None:
     keep: bool = arguments.keep
     signal.signal(signal.SIGTERM, _exit_on_signal)
     folder = Path(tempfile.mkdtemp(prefix="syncline-demo-"))
-    narrator = Narrator(folder, record=arguments.picture is not None)
+    narrator = Narrator(folder, picture=arguments.picture)
     start = time.monotonic()
     try:
         with Federation(folder) as federation:
@@ -39,8 +39,6 @@ def main() -> None:
             play.run()
             narrator.say(f"That was the whole path, in {time.monotonic() - start:.0f} seconds.")
             play.what_to_try_next(running=keep)
-            if arguments.picture is not None:
-                narrator.draw(arguments.picture)
             if keep:
                 signal.pause()
     except KeyboardInterrupt:

@@ -34,6 +34,7 @@ dataset = "*/*"
 path = "{path}"
 """
 _VERIFY_SCRIPT = Path(__file__).resolve().parents[2] / "docs" / "formats" / "verify-manifest.sh"
+_SENT_BYTES = re.compile(r'sent_bytes"?[=:] ?(\d+)')
 _FINGERPRINT = re.compile(r"\b[0-9a-f]{4}(?:[ -]?[0-9a-f]{4}){15}\b")
 
 
@@ -52,10 +53,11 @@ class Play:
         self.found_the_federation()
         self.agencies_join()
         self.first_publication()
-        self.mirror_arrives()
-        self.not_granted_sees_nothing()
-        self.edit_travels_as_a_delta()
-        self.checked_by_hand()
+        with self.narrator.pictured():
+            self.mirror_arrives()
+            self.not_granted_sees_nothing()
+            self.edit_travels_as_a_delta()
+            self.checked_by_hand()
         self.tampered_file_is_refused()
 
     @property
@@ -131,8 +133,10 @@ class Play:
         self.narrator.say(f"Somebody saves {path.relative_to(self.geology)} ({path.stat().st_size:,} bytes).")
         self._wait_for_version(self.mirror, 2)
         self.narrator.show(self.laos.command("status"), expect=None)
-        kept, _ = self._hard_links()
-        self.narrator.figure(f"Version 2 arrived; {kept} unchanged files are hard links, not copies.")
+        sent = int(_SENT_BYTES.findall(self.federation.log_of("la-dgm"))[-1])
+        whole = sum(p.stat().st_size for p in self.geology.rglob("*") if p.is_file())
+        self.narrator.figure(f"{sent:,} bytes were sent for a dataset of {whole:,}: only what had changed.")
+        self.narrator.figure(f"Version 2 arrived; {self._hard_links()} unchanged files are hard links.")
 
     def checked_by_hand(self) -> None:
         """Nothing of Syncline is needed to check the data and the signature."""
@@ -246,12 +250,9 @@ class Play:
 
         wait_until(arrived, f"version {seq} in {mirror}")
 
-    def _hard_links(self) -> tuple[int, int]:
-        files = [
-            p for p in (self.mirror / "current").rglob("*") if p.is_file() and ".syncline" not in p.parts
-        ]
-        kept = sum(1 for p in files if p.stat().st_nlink > 1)
-        return kept, len(files)
+    def _hard_links(self) -> int:
+        files = (p for p in (self.mirror / "current").rglob("*") if p.is_file())
+        return sum(1 for p in files if ".syncline" not in p.parts and p.stat().st_nlink > 1)
 
 
 def _flip_byte(path: Path, offset: int) -> None:

@@ -1,7 +1,11 @@
 """How the demonstration speaks: acts, sentences, commands with their output, and figures."""
 
+import re
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
+from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 from rich.markup import escape
 from rich.panel import Panel
@@ -11,14 +15,16 @@ from deploy.demo.federation import Finished
 
 _LINES_SHOWN = 14
 _PICTURE_COLUMNS = 110
+_FONT_FACE = re.compile(r"@font-face \{\{.*?\}\}", re.DOTALL)
 
 
 class Narrator:
     """Writes to the terminal, with colours where there are any; `folder` is shown as $DEMO."""
 
-    def __init__(self, folder: Path, *, record: bool = False) -> None:
+    def __init__(self, folder: Path, *, picture: Path | None = None) -> None:
         self._folder = str(folder)
-        self._console = Console(highlight=False, record=record, width=_PICTURE_COLUMNS if record else None)
+        self._picture = picture
+        self._console = Console(highlight=False, width=_PICTURE_COLUMNS if picture is not None else None)
         self._act = 0
 
     def act(self, title: str) -> None:
@@ -56,9 +62,16 @@ class Narrator:
         """Something to keep."""
         self._console.print(Panel(escape(text), title=title, expand=False))
 
-    def draw(self, path: Path) -> None:
-        """Everything said so far as an SVG picture of the terminal."""
-        path.write_text(self._console.export_svg(title="make demo"), encoding="utf-8")
+    @contextmanager
+    def pictured(self) -> Generator[None]:
+        """Draw what is said within, as an SVG of the terminal, where a picture was asked for."""
+        self._console.record = self._picture is not None
+        yield
+        if self._picture is not None:
+            # Without the fonts that the library would load from elsewhere.
+            frame = _FONT_FACE.sub("", CONSOLE_SVG_FORMAT)
+            self._picture.write_text(self._console.export_svg(title="make demo", code_format=frame), "utf-8")
+            self._console.record = False
 
     def fail(self, text: str) -> None:
         """The demonstration did not go as told."""

@@ -14,6 +14,7 @@ from itertools import combinations
 from pathlib import Path
 
 from core.errors import InvalidInput
+from core.limits import LIMITS
 from node.config import GROUP_PREFIX, NodeSettings
 from sync.licence import check_licence
 
@@ -22,7 +23,13 @@ Problem = tuple[str, str, str]  # key, what is wrong, remedy
 
 def check_settings(settings: NodeSettings, *, source: str, folders: bool) -> None:
     """Raise `InvalidInput` with every problem of `settings`; `source` names the file."""
-    problems = [*_datasets(settings), *_groups(settings), *_licences(settings), *_overlaps(settings)]
+    problems = [
+        *_datasets(settings),
+        *_groups(settings),
+        *_rules(settings),
+        *_licences(settings),
+        *_overlaps(settings),
+    ]
     if folders:
         problems += _missing_folders(settings)
     if not problems:
@@ -59,6 +66,23 @@ def _groups(settings: NodeSettings) -> Iterator[Problem]:
                     f"there is no group {name!r} in [groups]",
                     f"did you mean group:{close[0]}?" if close else f'add {name} = ["…"] below [groups]',
                 )
+
+
+def _rules(settings: NodeSettings) -> Iterator[Problem]:
+    for number, section in enumerate(settings.publish, 1):
+        count = sum(
+            len(settings.groups.get(one.removeprefix(GROUP_PREFIX), ()))
+            if one.startswith(GROUP_PREFIX)
+            else 1
+            for share in section.share
+            for one in share.with_
+        )
+        if count > LIMITS.rules_count_max:
+            yield (
+                f"publish[{number}].share",
+                f"{count} rules, one a partner, are more than {LIMITS.rules_count_max}",
+                'remove some, or share with = ["federation"]',
+            )
 
 
 def _licences(settings: NodeSettings) -> Iterator[Problem]:

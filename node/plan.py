@@ -156,12 +156,15 @@ def _planned(scratch: Scratch, *states: str, published: bool) -> PlannedFiles:
 
 def _receivers(rules: tuple[Rule, ...], settings: NodeSettings, clock: Clock) -> list[Receiver]:
     receivers: list[Receiver] = []
+    about = policy_intent.by_assignee(rules)
     for rule in rules:
         if rule.effect != PERMISSION:
             continue
         owner, partner = settings.partner, settings.partner.__class__(rule.assignee)
         asked = (DISCOVER, READ) if READ in rule.actions else (DISCOVER,)
-        allowed = tuple(a for a in asked if decide(owner, rules, 1, partner, a, clock.now()).allowed)
+        concerned = {*about[rule.assignee], *about.get(FEDERATION, ())}
+        now = clock.now()
+        allowed = tuple(a for a in asked if decide(owner, tuple(concerned), 1, partner, a, now).allowed)
         receivers.append(
             Receiver(rule.assignee, allowed or asked, rule.uid, policy_intent.in_words(rule), bool(allowed))
         )

@@ -43,10 +43,21 @@ def grants_read(rules: Sequence[Rule], owner: PartnerId, partners: Iterable[Part
 
     `partners` are the members of the federation; a rule for somebody who is none yet counts too.
     """
-    named = {PartnerId(rule.assignee) for rule in rules}
+    about = by_assignee(rules)
+    everybody = about.get(FEDERATION, ())
     return any(
-        decide(owner, rules, 1, one, READ, at).allowed for one in named.union(partners) if one != owner
+        decide(owner, (*about.get(one, ()), *everybody), 1, one, READ, at).allowed
+        for one in {PartnerId(name) for name in about}.union(partners)
+        if one != owner
     )
+
+
+def by_assignee(rules: Iterable[Rule]) -> dict[str, tuple[Rule, ...]]:
+    """The rules by whom they name, so that asking about everybody does not take each rule times each."""
+    found: dict[str, list[Rule]] = {}
+    for rule in rules:
+        found.setdefault(rule.assignee, []).append(rule)
+    return {assignee: tuple(some) for assignee, some in found.items()}
 
 
 def _assignees(share: ShareSection, settings: NodeSettings) -> Iterable[str]:

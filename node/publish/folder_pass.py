@@ -240,7 +240,7 @@ class FolderPass:
             head.bytes,
             held=scratch.issue_count("held"),
             skipped=scratch.issue_count("skipped"),
-            attention=waiting.lines,
+            attention=waiting.attention(tools.dataset),
             again_at=next_change(tools.rules, self.now),
             unsettled=self._unsettled,
         )

@@ -10,6 +10,7 @@ folder whose identity changed; an approval covers what was shown and nothing wor
 from dataclasses import dataclass
 from typing import Any
 
+from core.names import DatasetId
 from node.folder import FolderIdentity
 from node.publish.records import Head
 from node.publish.scratch import Counts
@@ -27,6 +28,13 @@ class Waiting:
 
     def __bool__(self) -> bool:
         return bool(self.lines)
+
+    def attention(self, dataset: DatasetId) -> tuple[str, ...]:
+        """The lines for a person, the last of which says what to do."""
+        if not self.lines:
+            return ()
+        remedy = f"→ see syncline-node plan {dataset}; if it is meant, syncline-node approve {dataset}"
+        return (*self.lines, remedy)
 
     def facts(self) -> dict[str, Any]:
         """For the state database."""
@@ -57,8 +65,7 @@ def check(head: Head, removals: Counts, folder: FolderIdentity, guard: float) ->
         held_back = removals
         lines.append(
             f"{removals.files} of {head.files} files ({removals.bytes} of {head.bytes} bytes) would"
-            f" be removed,"
-            f" above the guard of {guard:.0%}"
+            f" be removed, above the guard of {guard:.0%}"
         )
     before = FolderIdentity.from_text(head.folder)
     changed = before is not None and not folder.is_same(before)

@@ -156,7 +156,8 @@ class Publisher:
     def _wait(self, waiting: Waiting) -> PublishOutcome:
         self._tools.standing.note(PublishState.WAITING, detail=waiting.lines[0], waiting=waiting.facts())
         again_at = next_change(self._tools.rules, self._tools.clock.now())
-        return PublishOutcome(self.dataset, PublishState.WAITING, attention=waiting.lines, again_at=again_at)
+        attention = waiting.attention(self.dataset)
+        return PublishOutcome(self.dataset, PublishState.WAITING, attention=attention, again_at=again_at)
 
     def _offer_adoption(self) -> None:
         """Let `approve` take over the head that fenced this node, when a person has decided that it may."""

@@ -131,14 +131,17 @@ class Scratch:
             after = rows[-1][0]
 
     def count(self, *states: str, published: bool | None = None) -> Counts:
-        """How many files are in one of `states`; of those that were (or were not) published."""
+        """How many files are in one of `states`; of those that were (or were not) published.
+
+        Bytes of a file that is gone, or held, are those of its published state.
+        """
         self._flush()
         marks = ",".join("?" * len(states))
         which = {None: "", True: " AND was IS NOT NULL", False: " AND was IS NULL"}[published]
         row = self._connection.execute(
-            "SELECT count(*), coalesce(sum(coalesce(bytes, size, was_bytes)), 0) FROM work"  # noqa: S608
-            f" WHERE state IN ({marks}){which}",
-            states,
+            "SELECT count(*), coalesce(sum(CASE WHEN state IN (?, ?) THEN was_bytes"  # noqa: S608
+            f" ELSE coalesce(bytes, size) END), 0) FROM work WHERE state IN ({marks}){which}",
+            (ABSENT, HELD, *states),
         ).fetchone()
         return Counts(*row)
 

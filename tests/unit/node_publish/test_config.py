@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from core.errors import InvalidInput
+from core.limits import LIMITS
 from core.settings import parse
 from node.config import NodeSettings, known_keys, load_settings
 
@@ -195,3 +196,9 @@ def test_asking_for_an_unpublished_dataset_suggests_one(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput) as raised:
         settings.published("gelogy")
     assert "la-dgm/geology" in raised.value.remedy
+
+
+def test_more_rules_than_a_policy_may_have_are_refused_at_once(tmp_path: Path) -> None:
+    members = ", ".join(f'"cn-x{n}"' for n in range(LIMITS.rules_count_max + 1))
+    share = '[[publish.share]]\nwith = ["group:many"]\nallow = ["read"]\n'
+    assert "more than 5000" in refused(write(tmp_path, share, f"[groups]\nmany = [{members}]\n"))

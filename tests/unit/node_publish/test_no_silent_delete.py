@@ -41,6 +41,19 @@ def test_removals_above_the_guard_wait_for_a_person(agency: Agency) -> None:
     assert (outcome.state, outcome.files) == (PublishState.PUBLISHED, 7)
 
 
+def test_one_removed_file_that_holds_most_bytes_waits_for_a_person(agency: Agency) -> None:
+    """The guard is of files or bytes: a folder's one big raster is worth a hundred small files."""
+    fill(agency)
+    agency.write("raster.tif", "x" * 10_000)
+    agency.publish()
+    (agency.folder / "raster.tif").unlink()
+    outcome = agency.publish()
+    assert outcome.state is PublishState.WAITING
+    assert "1 of 11 files (10000 of 10060 bytes)" in outcome.attention[0]
+    assert outcome.attention[-1].endswith(f"syncline-node approve {agency.dataset}")
+    assert len(agency.versions()) == 1
+
+
 def test_an_approval_covers_nothing_worse_than_what_was_shown(agency: Agency) -> None:
     fill(agency)
     agency.publish()

@@ -7,10 +7,10 @@ import sys
 import typer
 
 from core import logs
+from core.allocator import keep_large_buffers
 from core.clock import SystemClock
 from core.commands import ConfigOption
 from hub.administrators import keys_at_hand
-from hub.allocator import keep_large_buffers
 from hub.cli.setting import passphrase, settings_of
 from hub.rpc.environment import ENVIRONMENT
 

@@ -7,10 +7,10 @@ from types import FrameType
 
 import typer
 
+from core.allocator import keep_large_buffers
 from core.commands import ConfigOption
 from core.errors import EXIT_OK
 from core.logs import get_logger
-from node.allocator import keep_large_buffers
 from node.cli.opening import open_node
 from node.daemon import Daemon
 from node.service_manager import ServiceManager

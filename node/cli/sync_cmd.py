@@ -6,11 +6,11 @@ from typing import Any
 import typer
 
 from core import terminal
+from core.allocator import keep_large_buffers
 from core.commands import ConfigOption, JsonOption, emit_json, say
 from core.errors import EXIT_OK
 from core.logs import printable
 from core.terminal import bytes_text
-from node.allocator import keep_large_buffers
 from node.cli.opening import Opened, open_node
 from node.engine import Engine
 from node.session import Session

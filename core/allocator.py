@@ -1,7 +1,7 @@
 """Tell glibc to keep large buffers instead of returning each to the kernel.
 
-A node moves frames of 1 MiB; with glibc's defaults each is mapped and unmapped, which costs up to a
-third of the throughput. Elsewhere than glibc this does nothing.
+A hub and a node move frames of 1 MiB; with glibc's defaults each is mapped and unmapped, which costs up
+to a third of the throughput. Elsewhere than glibc this does nothing.
 
     keep_large_buffers()
 """

@@ -1,10 +1,18 @@
-"""The operator's commands, a file each; `main` is `syncline-hub`."""
+"""The operator's commands, a file each; `main` is `syncline-hub`.
 
+A base install is a node and an auditor; the hub's parts come with the extra `hub`, and `main` says so.
+"""
+
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from core import commands
+from core.errors import InvalidInput
 
 __all__ = ["app", "main"]
+
+PARTS = ("alembic", "grpc_health", "sqlalchemy")  # what the extra `hub` of pyproject.toml installs
 
 app = commands.new_app(
     "syncline-hub",
@@ -31,4 +39,7 @@ app = commands.new_app(
 
 def main() -> None:
     """Run the command line and exit the process with its status."""
+    if any(find_spec(part) is None for part in PARTS):
+        remedy = "pip install 'syncline[hub]'"
+        sys.exit(commands.show_error(InvalidInput("the hub's parts are not installed", remedy=remedy)))
     commands.main(app)

@@ -39,7 +39,8 @@ def generate(target: Path) -> None:
 
 def differences(old: Path, new: Path) -> list[str]:
     """Relative names of files that are missing, surplus or different."""
-    names = {str(p.relative_to(root)) for root in (old, new) for p in root.rglob("*.py*") if p.suffix != ".pyc"}
+    found = ((root, path) for root in (old, new) for path in root.rglob("*.py*"))
+    names = {str(path.relative_to(root)) for root, path in found if path.suffix != ".pyc"}
     return [
         name
         for name in sorted(names)

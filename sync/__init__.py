@@ -1,0 +1,1 @@
+"""What is exchanged, and how it moves: manifests, inventories, recipes, chunks, frames, stores."""

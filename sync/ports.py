@@ -61,7 +61,9 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class DatasetEntry:
-    """One dataset in a listing, as its caller may see it. `manifest_id` is hex SHA-256, None before a first version."""
+    """One dataset in a listing, as its caller may see it. `manifest_id` is hex SHA-256, None before a first
+    version.
+    """
 
     dataset: DatasetId
     manifest_id: str | None
@@ -170,7 +172,9 @@ class HubApi(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StoredChunk:
-    """A chunk as it is stored and sent: `codec` 0 raw or 1 zstd; `data` is `stored` bytes, `raw_bytes` when decoded."""
+    """A chunk as it is stored and sent: `codec` 0 raw or 1 zstd; `data` is `stored` bytes, `raw_bytes` when
+    decoded.
+    """
 
     id: ChunkId
     codec: int
@@ -197,7 +201,9 @@ class ChunkStore(Protocol):
         ...
 
     def get(self, ids: Sequence[ChunkId]) -> Iterator[StoredChunk]:
-        """The chunks in the order asked, as stored (not decoded). Raises `Corrupt`, or `Unavailable` when one is missing."""
+        """The chunks in the order asked, as stored (not decoded). Raises `Corrupt`, or `Unavailable` when one
+        is missing.
+        """
         ...
 
     def verify(self) -> Iterator[str]:

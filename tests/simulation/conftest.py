@@ -21,7 +21,7 @@ def federation(tmp_path: Path) -> Iterator[TestFederation]:
 
 @pytest.fixture
 def fast_path(tmp_path: Path) -> Iterator[Path]:
-    """A folder in memory, where that is to be had: what a simulation shows does not depend on a disk's speed."""
+    """A folder in memory, if there is any: what a simulation shows does not depend on a disk's speed."""
     if not os.access("/dev/shm", os.W_OK):
         yield tmp_path
         return

@@ -1,7 +1,7 @@
-"""The disks of a simulated world: every durable step is seen, may kill its process, or may find the disk full.
+"""The disks of a simulated world: every durable step is seen, may kill its process, may find the disk full.
 
-Steps are those of `core.durable.fault_hook` and the two sides of each SQLite commit ("commit" before it, "committed"
-after it). A step belongs to whoever's folder it touches.
+Steps are those of `core.durable.fault_hook` and the two sides of each SQLite commit ("commit" before it,
+"committed" after it). A step belongs to whoever's folder it touches.
 
     with Disk({"hub": hub_dir, "la-dgm": home}) as disk:
         disk.kill("la-dgm", after=3)          # its 4th durable step from here raises Killed
@@ -69,7 +69,7 @@ class Disk:
         text = os.fspath(path)
         if text.startswith("/proc/self/fd/"):
             number, _, rest = text.removeprefix("/proc/self/fd/").partition("/")
-            text = os.path.join(os.readlink(f"/proc/self/fd/{number}"), rest)
+            text = str(Path(f"/proc/self/fd/{number}").readlink() / rest)
         for who, folder in self.owners.items():
             if text == str(folder) or text.startswith(f"{folder}/"):
                 return who
@@ -103,8 +103,8 @@ class Disk:
     # --- what was flushed --------------------------------------------------------------------------
 
     def power_cut(self, who: str, target: Path) -> Path:
-        """A copy of the folder of `who` at `target`, with only what was flushed: packs end where they were last
-        flushed, and those whose folder was not flushed since they were made are gone.
+        """A copy of the folder of `who` at `target`, with only what was flushed: packs end where they were
+        last flushed, and those whose folder was not flushed since they were made are gone.
 
         SQLite's files are copied as they stand: their own flushing cannot be seen from here (what they
         were asked for is tested by itself).

@@ -1,7 +1,8 @@
 """A node's way to the hub in a simulated world: counted, watched, and fit for a hub that dies under a call.
 
-Every call, and every frame of a stream, is one step: the hub does one thing at a time, whoever asks. A stream that was
-begun before the hub's restart is broken. `watch` hears of every answer that arrived, and of every frame that left.
+Every call, and every frame of a stream, is one step: the hub does one thing at a time, whoever asks. A stream
+that was begun before the hub's restart is broken. `watch` hears of every answer that arrived, and of every
+frame that left.
 """
 
 import threading
@@ -26,7 +27,7 @@ from tests.simulation.disk import Killed
 from tests.simulation.in_process_hub import HubHost, InProcessHub, lost
 
 Watch = Callable[[str, str, tuple[Any, ...], Any], None]
-"""who, call, its arguments, its answer (for the streams: one frame; for "durable": the frames acknowledged so far)."""
+"""who, call, its arguments, its answer (of streams: one frame; of "durable": the frames acknowledged)."""
 
 
 class Link:

@@ -1,7 +1,7 @@
-"""What must be true, worked out again from first principles: no decision, hash list or verdict of Syncline is used.
+"""What must be true, worked out again from first principles, without any verdict or list of Syncline's.
 
-The readers of formats (envelopes, roots, frames) are Syncline's; what they say is compared with plain SHA-256 over
-plain files, and with an evaluation of the policy that shares no code with `security.rules.decide`.
+The readers of formats (envelopes, roots, frames) are Syncline's; what they say is compared with plain SHA-256
+over plain files, and with an evaluation of the policy that shares no code with `security.rules.decide`.
 """
 
 import base64
@@ -84,7 +84,7 @@ def tree(folder: Path) -> dict[str, bytes]:
 
 
 def check_mirrored_version(version: Path) -> tuple[str, dict[str, bytes]]:
-    """That the folder holds exactly one signed version; its manifest's id and files. Raises `AssertionError`."""
+    """The folder holds exactly one signed version: its manifest's id and files. Raises `AssertionError`."""
     files = tree(version)
     listed = inventory_of(files)
     envelope = (version / EVIDENCE / "manifest.json").read_bytes()
@@ -102,12 +102,12 @@ def resolve(mirror: Path) -> Path | None:
         return None
     assert current.is_symlink(), f"{current} is not a link"
     version = Path(os.path.realpath(current))
-    assert version.is_dir(), f"{current} names {os.readlink(current)}, which is not there"
+    assert version.is_dir(), f"{current} names {current.readlink()}, which is not there"
     return version
 
 
 def fetch_whole(api: HubApi, dataset: Any, manifest_id: str, limits: Limits) -> dict[str, bytes]:
-    """A whole version straight from the hub, every byte checked. Raises what the hub raises, or `AssertionError`."""
+    """A whole version from the hub, every byte checked. Raises what the hub raises, or `AssertionError`."""
     detail = api.get_version(dataset, manifest_id)
     assert detail.root is not None, f"{dataset} {manifest_id[:8]}: no recipe"
     root = Root.from_bytes(detail.root, limits)

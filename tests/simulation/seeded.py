@@ -4,7 +4,8 @@
     assert report.broken("converges") == []
 
 The same seed writes the same script; only threads within an upload may order their questions differently.
-`SYNCLINE_SEED=1234 pytest tests/simulation -k seed` replays one life; `SYNCLINE_SEEDS` says how many `-m soak` lives.
+`SYNCLINE_SEED=1234 pytest tests/simulation -k seed` replays one life; `SYNCLINE_SEEDS` says how
+many lives `-m soak` has.
 """
 
 import hashlib
@@ -324,7 +325,7 @@ class Life:
                 self._no_silent_delete(owner, name)
 
     def _materialisable(self, node: SimNode) -> None:
-        """Everything that the hub lists to this partner with content can be fetched whole, past all faults."""
+        """All that the hub lists to this partner with content can be fetched whole, past all faults."""
         api = self.world.federation.api(node.who)
         listing = api.list_datasets(None)
         assert listing is not None

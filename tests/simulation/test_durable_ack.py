@@ -1,7 +1,8 @@
 """durable_ack: what the hub has acknowledged survives a power cut.
 
-A power cut is a copy of the hub's folder as a disk would hold it: packs as long as they were last flushed, new names only
-where their folder was flushed. SQLite's own flushing cannot be seen from Python; what it is asked for is tested.
+A power cut is a copy of the hub's folder as a disk would hold it: packs as long as they were last flushed,
+new names only where their folder was flushed. SQLite's own flushing cannot be seen from Python; what it is
+asked for is tested.
 """
 
 import random
@@ -73,7 +74,7 @@ def index_lost(image: Path) -> None:
 def test_durable_ack_chunks_survive_a_power_cut(
     hub: TestFederation, tmp_path: Path, spoil: Callable[[Path], None]
 ):
-    """After every acknowledgement: all chunks that were acknowledged so far are there and are what they were."""
+    """After every acknowledgement, all chunks that were acknowledged so far are there, unchanged."""
     caller = hub.caller("la-dgm")
     given = chunks(1, 140)
     frames = [given[at : at + 3] for at in range(0, len(given), 3)]
@@ -97,7 +98,7 @@ def test_durable_ack_chunks_survive_a_power_cut(
 
 
 def test_durable_ack_statements_survive_a_power_cut(hub: TestFederation, tmp_path: Path):
-    """Policy, version, acknowledgement and delivery, each with its leaf, the moment that they are answered."""
+    """Policy, version, acknowledgement and delivery, each with its leaf, when they are answered."""
     with Disk({"hub": hub.host.layout.directory}) as disk:
         policy = share(hub, "la-dgm", "geology", read=["th-dmr"])
         back = after_power_cut(hub, disk, tmp_path / "policy")
@@ -128,7 +129,7 @@ class _Opened:
 @pytest.mark.parametrize("call", ["publish_policy", "commit_version", "acknowledge"])
 @pytest.mark.parametrize("step", ["commit", "committed"])
 def test_durable_ack_the_same_bytes_get_the_same_answer(fast_path: Path, call: str, step: str):
-    """The hub dies on either side of its transaction; the node asks again, and there is one statement, one leaf."""
+    """The hub dies on either side of its transaction; the node asks again: one statement, one leaf."""
     with World(fast_path, ["la-dgm", "th-dmr"]) as world:
         owner, reader = world.nodes["la-dgm"], world.nodes["th-dmr"]
         owner.publishes("geology", [{"with": ["th-dmr"], "allow": ["read"]}])
@@ -175,7 +176,7 @@ def leaf_types(world: World) -> list[str]:
 
 
 def test_durable_ack_no_answer_before_the_transaction(fast_path: Path):
-    """An answer that was never given acknowledges nothing; the hub may have it or not, and says the same later."""
+    """An answer never given acknowledges nothing; the hub may have it or not, and says the same later."""
     with World(fast_path, ["la-dgm", "th-dmr"]) as world:
         owner = world.nodes["la-dgm"]
         owner.publishes("geology", [{"with": ["th-dmr"], "allow": ["read"]}])
@@ -190,7 +191,7 @@ def test_durable_ack_no_answer_before_the_transaction(fast_path: Path):
 
 
 def test_durable_ack_a_flush_that_failed_is_never_forgotten(hub: TestFederation):
-    """After a failed flush nobody knows what the kernel kept: nothing is acknowledged before the store is reopened."""
+    """After a failed flush nobody knows what the kernel kept: no acknowledgement before a reopening."""
     caller = hub.caller("la-dgm")
     with Disk({"hub": hub.host.layout.directory}) as disk:
         stream = hub.hub.content.open_upload(caller)
@@ -231,7 +232,7 @@ def test_durable_ack_survives_a_death_at_every_step_of_an_upload(fast_path: Path
             world.disk.kill("hub", after)
             durable = 0
             try:
-                for durable in world.federation.api("la-dgm").update_blobs(
+                for durable in world.federation.api("la-dgm").update_blobs(  # noqa: B007 - read after the loop
                     iter([pack_frame(frame, SMALL) for frame in frames])
                 ):
                     pass

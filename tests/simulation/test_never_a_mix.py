@@ -55,7 +55,7 @@ def seen(reader: SimNode) -> bytes | None:
 
 
 def test_never_a_mix_at_every_durable_step(world: World):
-    """Somebody looks at every step of two updates, and the node is killed at each step of a third, in turn."""
+    """Somebody looks at every step of two updates; the node is killed at each step of a third, in turn."""
     reader = world.nodes["th-dmr"]
     sights: list[bytes | None] = []
     trouble: list[BaseException] = []
@@ -129,7 +129,7 @@ Tamper = Callable[[bytes], bytes]
 
 @pytest.mark.parametrize("kind", ["a bit", "another chunk"])
 def test_never_a_mix_of_what_came_altered(world: World, kind: str):
-    """Bytes that were altered on the way, with or without an id that fits: the version is refused, the old stays."""
+    """Bytes altered on the way, with or without an id that fits: the version is refused, the old stays."""
     reader = world.nodes["th-dmr"]
     reader.sync_pass(publish=False)
     publish(world, 2)
@@ -156,7 +156,7 @@ def test_never_a_mix_of_what_came_altered(world: World, kind: str):
 
 
 def test_never_a_mix_of_what_the_owner_did_not_sign(world: World):
-    """The recipe lists other chunks than those of the file that was signed: the hub, or who uploaded, lies."""
+    """The recipe lists other chunks than those of the signed file: the hub, or who uploaded, lies."""
     from tests.simulation.federation import build_version, upload
 
     reader, federation = world.nodes["th-dmr"], world.federation

@@ -1,7 +1,7 @@
 """no_escape: no name in a manifest can touch a path outside the mirror, whatever links an attacker plants.
 
-Two attackers: an owner and a hub that conspire, who sign and deliver any name they like; and somebody on the subscriber's
-machine who can write into the mirror (never outside of it) at any moment.
+Two attackers: an owner and a hub that conspire, who sign and deliver any name they like; and somebody on the
+subscriber's machine who can write into the mirror (never outside of it) at any moment.
 """
 
 import hashlib

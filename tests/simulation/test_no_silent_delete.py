@@ -1,7 +1,7 @@
 """no_silent_delete: nothing is deleted anywhere without a version that its owner signed.
 
-Only a file seen to be absent, in a folder seen to be the same and whole, is a removal; whatever else goes wrong holds the
-last published state, loudly.
+Only a file seen to be absent, in a folder seen to be the same and whole, is a removal; whatever else goes
+wrong holds the last published state, loudly.
 """
 
 import errno

@@ -1,7 +1,8 @@
 """resumes: an interrupted transfer repeats at most one frame a stream, plus negotiation.
 
-What travels is counted at the hub's door. A stream is cut after each number of frames in turn, in each way that it can
-be cut; the connection of a hub that lives makes durable what arrived, a hub that is killed finds it again in its packs.
+What travels is counted at the hub's door. A stream is cut after each number of frames in turn, in each way
+that it can be cut; the connection of a hub that lives makes durable what arrived, a hub that is killed finds
+it again in its packs.
 """
 
 import random

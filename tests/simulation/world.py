@@ -1,7 +1,7 @@
 """A whole world in one process: a hub, some nodes, their disks, their network, their clock.
 
-Publishers, subscribers, services, stores, statements and databases are the real ones; only the process boundary, the
-network and the time are simulated.
+Publishers, subscribers, services, stores, statements and databases are the real ones; only the process
+boundary, the network and the time are simulated.
 
     with World(folder, ["la-dgm", "th-dmr"]) as world:
         la, th = world.nodes["la-dgm"], world.nodes["th-dmr"]

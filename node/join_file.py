@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from core import durable
 from core.clock import format_instant, parse_instant
-from core.errors import Corrupt, InvalidInput, SynclineError
+from core.errors import Corrupt, InvalidInput, SynclineError, Untrusted
 from core.limits import LIMITS, Limits
 from core.names import NodeName, PartnerId, check_node, check_partner
 from security.canonical import parse_json
@@ -148,7 +148,14 @@ def read_join_file(path: Path, limits: Limits = LIMITS) -> JoinFile:
             remedy="ask the hub's operator to send it again, as it was written",
             reason="BAD_JOIN_FILE",
         ) from error
-    verify_first(read.registry, read.registry_id)
+    try:
+        verify_first(read.registry, read.registry_id)
+    except Untrusted as error:
+        raise Untrusted(
+            f"the registry in {path} was altered: {error.message}",
+            remedy=error.remedy or "ask the hub's operator for a new join file, and tell him why",
+            reason=error.reason,
+        ) from error
     return read
 
 

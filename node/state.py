@@ -248,6 +248,10 @@ class NodeState:
             answer = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
             if answer != "ok":
                 raise sqlite3.DatabaseError(answer.splitlines()[0])
+        if self.read_only and version == 0:  # cut to nothing, or not begun: as if it were not there
+            self.close()
+            self._empty = True
+            return
         if not self.read_only and version < SCHEMA_VERSION:
             self.path.chmod(0o600)
             connection.executescript(

@@ -202,7 +202,7 @@ class TrustStore:
                 self._chain[seq] = registries.verify_next(self._chain[seq - 1], self._read(seq))
         except (OSError, ValueError, SynclineError) as error:
             raise Corrupt(
-                f"the registry chain in {self._folder} does not verify: {error}",
+                f"the registry chain in {self._folder} does not verify: {error.message}",
                 remedy="restore the folder from a backup, or join again with a new join file",
             ) from error
 

@@ -38,6 +38,7 @@ _ASKERS = 2
 _ZSTD_BYTES_PER_S = 200e6  # level 1, one core, compressible data; measured
 _IDLE_S = 5.0  # a stream with nothing to carry for this long is ended
 _JOIN_S = 2.0
+_IN_VAIN = ("DISK_FULL", "DISK_FAILED")  # a person must do something first
 
 
 class BlobApi(Protocol):
@@ -253,7 +254,7 @@ class BlobUploader:
     def _pause(self, error: Unavailable) -> None:
         """Wait before trying again, or give up after too many failures without progress."""
         with self._changed:
-            if self._backoff.failures >= self._retries:
+            if self._backoff.failures >= self._retries or error.reason in _IN_VAIN:
                 raise error
             seconds = self._backoff.next_s()
         self._stopped.wait(seconds)

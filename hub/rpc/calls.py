@@ -11,6 +11,7 @@ incident number, the log the traceback, and nothing of the inside goes over the 
 
 import asyncio
 import secrets
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import Executor
 from typing import Any, Generic, NoReturn, Protocol, TypeVar
@@ -19,7 +20,7 @@ import grpc
 from google.protobuf.message import Message
 from grpc import aio
 
-from core.errors import Corrupt, SynclineError, Untrusted
+from core.errors import Corrupt, SynclineError, Unavailable, Untrusted
 from core.limits import Limits
 from core.logs import get_logger
 from hub.rpc.identity import AuthContext
@@ -40,6 +41,27 @@ Deserializer = Callable[[bytes], Any]
 
 
 _SUSPICIOUS = (Untrusted, Corrupt)
+_TOLD_EVERY_S = 60.0  # one full disk is refused a thousand times
+
+#: What goes wrong in the hub's own house, by its reason: what a partner is told instead. The operator's log
+#: has the paths and the remedy.
+_IN_THE_HOUSE: dict[str, SynclineError] = {
+    "DISK_FULL": Unavailable(
+        "the hub's disk is full: it takes no more data",
+        remedy="tell its operator to free space; it then goes on by itself",
+        reason="DISK_FULL",
+    ),
+    "DISK_FAILED": Unavailable(
+        "the hub's disk fails: it takes no more data", remedy="tell its operator", reason="DISK_FAILED"
+    ),
+    "STORE_UNAVAILABLE": Unavailable(
+        "the hub cannot use its database", remedy="tell its operator; it is tried again", reason="HUB_FAILED"
+    ),
+    "STORE_CORRUPT": Unavailable(
+        "the hub's database is damaged", remedy="tell its operator; it is tried again", reason="HUB_FAILED"
+    ),
+}
+_told: dict[str, float] = {}
 
 
 class Gate(Protocol[CallerT_co]):
@@ -208,6 +230,18 @@ def serialize(message: Message) -> bytes:
     return message.SerializeToString()
 
 
+def _told_to_the_operator(error: SynclineError) -> SynclineError:
+    """What the caller is to hear of `error`; what happened in the hub's own house goes to its log."""
+    public = _IN_THE_HOUSE.get(error.reason)
+    if public is None:
+        return error
+    now = time.monotonic()
+    if now - _told.get(error.reason, -_TOLD_EVERY_S) >= _TOLD_EVERY_S:
+        _told[error.reason] = now
+        _log.error("the hub cannot do its work", problem=error.message, remedy=error.remedy)
+    return public
+
+
 async def refuse(context: RpcContext, error: Exception) -> NoReturn:
     """End the call with the status of `error`; a bug's inside stays in the log."""
     if isinstance(error, aio.AbortError):
@@ -218,6 +252,7 @@ async def refuse(context: RpcContext, error: Exception) -> NoReturn:
         await context.abort(
             grpc.StatusCode.INTERNAL, f"the hub failed; tell its operator: incident {incident}"
         )
+    error = _told_to_the_operator(error)
     tell = _log.warning if isinstance(error, _SUSPICIOUS) else _log.debug
     tell("refused", problem=error.message, reason=error.reason, peer=context.peer())
     status = status_of(error)

@@ -230,8 +230,9 @@ class ContentService:
         free = shutil.disk_usage(self._context.layout.directory).free
         if free < self._limits.disk_reserve_bytes + _DISK_LOOK_BYTES:
             raise Unavailable(
-                f"the hub's disk has {free // 2**20} MiB left and takes no more data",
-                remedy="the hub's operator frees space; the transfer then goes on by itself",
+                f"the disk of {self._context.layout.directory} has {free // 2**20} MiB left, of which"
+                f" {self._limits.disk_reserve_bytes // 2**20} are kept free: uploads wait",
+                remedy="free space on it; transfers then go on by themselves",
                 reason="DISK_FULL",
             )
 

@@ -177,9 +177,17 @@ def _ours(error: DBAPIError, path: Path) -> Exception:
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return Unavailable(f"{path} is busy: {cause}", remedy="try again", reason="BUSY")
     if name.startswith("SQLITE_FULL"):
-        return Unavailable(f"no space left for {path}", remedy="free some space", reason="DISK_FULL")
+        return Unavailable(f"no space left for {path}", remedy="free space on that disk", reason="DISK_FULL")
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-        return Corrupt(f"{path} is damaged: {cause}", remedy="run `syncline-hub fsck`; restore from a backup")
+        return Corrupt(
+            f"{path} is damaged: {cause}",
+            remedy="run `syncline-hub fsck`; restore from a backup",
+            reason="STORE_CORRUPT",
+        )
     if name.startswith(("SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_READONLY")):
-        return Unavailable(f"{path} cannot be used: {cause}", remedy="check the disk and the folder's rights")
+        return Unavailable(
+            f"{path} cannot be used: {cause}",
+            remedy="check the disk and the folder's rights",
+            reason="STORE_UNAVAILABLE",
+        )
     return error

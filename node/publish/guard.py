@@ -33,8 +33,8 @@ class Waiting:
         """The lines for a person, the last of which says what to do."""
         if not self.lines:
             return ()
-        remedy = f"→ see syncline-node plan {dataset}; if it is meant, syncline-node approve {dataset}"
-        return (*self.lines, remedy)
+        remedy = f"see syncline-node plan {dataset}; if it is meant, syncline-node approve {dataset}"
+        return (*self.lines[:-1], f"{self.lines[-1]} → {remedy}")
 
     def facts(self) -> dict[str, Any]:
         """For the state database."""

@@ -251,6 +251,23 @@ def test_a_bug_reaches_the_caller_as_an_incident_and_nothing_more(running: Any, 
     assert "secret" not in str(caught.value) + str(caught.value.trailing_metadata())
 
 
+def test_the_hubs_own_troubles_go_to_its_log_and_no_path_to_a_partner(running: Any, monkeypatch: Any) -> None:
+    from core.errors import Unavailable
+    from hub.services.fleet import FleetService
+
+    def fail(*_: Any) -> None:
+        raise Unavailable("no space left for /var/lib/secret", remedy="free it", reason="DISK_FULL")
+
+    member = running.enrol("la-dgm")
+    monkeypatch.setattr(FleetService, "report_status", fail)
+    with member.channel() as channel, pytest.raises(grpc.RpcError) as caught:
+        fleet_pb2_grpc.FleetServiceStub(channel).ReportStatus(
+            fleet_pb2.ReportStatusRequest(status_json=b"{}"), timeout=10
+        )
+    assert "the hub's disk is full" in caught.value.details()
+    assert "secret" not in str(caught.value) + str(caught.value.trailing_metadata())
+
+
 def test_stopping_acknowledges_what_has_arrived_and_ends_the_waiting(running: Any) -> None:
     member = running.enrol("la-dgm")
     more: Queue[bytes | None] = Queue()

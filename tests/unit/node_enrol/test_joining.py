@@ -103,6 +103,17 @@ def test_another_registry_than_the_named_one_is_untrusted(joining: Joining) -> N
         joining.join(path)
 
 
+def test_an_altered_registry_is_told_with_its_file_and_what_to_do(joining: Joining) -> None:
+    path = joining.invite()
+    value = json.loads(path.read_text("utf-8"))
+    value["registry"] = value["registry"][:100] + "AAAA" + value["registry"][104:]
+    path.write_text(json.dumps(value), "utf-8")
+    with pytest.raises(Untrusted) as caught:
+        joining.join(path)
+    assert str(path) in caught.value.message
+    assert "new join file" in caught.value.remedy
+
+
 def test_an_altered_token_gets_nothing(joining: Joining) -> None:
     path = altered(joining.invite(), token="A" * 43)
     with pytest.raises(Denied) as refused:

@@ -114,3 +114,12 @@ def test_threads_have_connections_of_their_own(tmp_path: Path) -> None:
     assert not failures
     assert state.get_meta("3-19") == "x"
     state.close()
+
+
+def test_a_database_cut_to_nothing_is_read_as_if_it_were_not_there(tmp_path: Path) -> None:
+    """`plan` and `status` after a power cut that left an empty file."""
+    (tmp_path / "state.sqlite").touch(mode=0o600)
+    reader = NodeState(tmp_path, read_only=True)
+    assert reader.get_meta("anything") is None
+    assert (tmp_path / "state.sqlite").stat().st_size == 0
+    reader.close()

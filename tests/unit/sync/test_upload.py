@@ -133,6 +133,15 @@ def test_gives_up_after_retries_without_progress():
     assert hub.streams == 4
 
 
+def test_a_full_hub_is_said_at_once():
+    """Trying again within seconds is in vain: a person must free space first."""
+    hub = FakeHub()
+    hub.denied = Unavailable("the hub's disk is full", reason="DISK_FULL")
+    with pytest.raises(Unavailable, match="disk is full"):
+        upload(hub, chunks(20))
+    assert hub.streams == 1
+
+
 def test_denied_is_raised_at_once():
     hub = FakeHub()
     hub.denied = Denied("suspended")

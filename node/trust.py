@@ -201,8 +201,9 @@ class TrustStore:
             for seq in self._numbers(first):
                 self._chain[seq] = registries.verify_next(self._chain[seq - 1], self._read(seq))
         except (OSError, ValueError, SynclineError) as error:
+            cause = error.message if isinstance(error, SynclineError) else error
             raise Corrupt(
-                f"the registry chain in {self._folder} does not verify: {error.message}",
+                f"the registry chain in {self._folder} does not verify: {cause}",
                 remedy="restore the folder from a backup, or join again with a new join file",
             ) from error
 

@@ -24,7 +24,7 @@ ResultT = TypeVar("ResultT")
 class _Entry(Generic[TaskT, ResultT]):
     due: float
     running: bool = False
-    woken: bool = False
+    removed: bool = False
     waiting: "list[Ticket[TaskT, ResultT]]" = field(default_factory=list["Ticket[TaskT, ResultT]"])
     served: "list[Ticket[TaskT, ResultT]]" = field(default_factory=list["Ticket[TaskT, ResultT]"])
 
@@ -44,6 +44,11 @@ class Ticket(Generic[TaskT, ResultT]):
         if not self._complete.wait(timeout_s) or self._missing:
             return None
         return dict(self._results)
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether results are missing that will not come."""
+        return self._complete.is_set() and bool(self._missing)
 
     def deliver(self, task: TaskT, result: ResultT) -> None:
         """A run has ended."""
@@ -69,15 +74,25 @@ class Agenda(Generic[TaskT, ResultT]):
     def add(self, task: TaskT, *, in_s: float = 0.0) -> None:
         """Know a task, due in `in_s` seconds; nothing when it is known already."""
         with self._changed:
-            self._entries.setdefault(task, _Entry(self._monotonic() + in_s))
+            due = self._monotonic() + in_s
+            entry = self._entries.setdefault(task, _Entry(due))
+            if entry.removed:
+                entry.removed, entry.due = False, due
             self._changed.notify_all()
 
     def remove(self, task: TaskT) -> None:
         """Forget a task; a run under way ends as it ends, and nobody waits for another."""
         with self._changed:
-            entry = self._entries.pop(task, None)
-            waiting = [] if entry is None else [*entry.waiting, *entry.served]
-        for ticket in waiting:
+            entry = self._entries.get(task)
+            if entry is None:
+                return
+            given_up = [*entry.waiting, *entry.served]
+            entry.waiting, entry.served = [], []
+            if entry.running:
+                entry.removed = True  # until its run has ended, so that it never runs twice at once
+            else:
+                del self._entries[task]
+        for ticket in given_up:
             ticket.give_up()
 
     def wake(self, task: TaskT, *, in_s: float = 0.0) -> None:
@@ -87,13 +102,12 @@ class Agenda(Generic[TaskT, ResultT]):
             if entry is None:
                 return
             entry.due = min(entry.due, self._monotonic() + in_s)
-            entry.woken = entry.woken or entry.running
             self._changed.notify_all()
 
     def ask(self, tasks: Iterable[TaskT]) -> Ticket[TaskT, ResultT]:
         """Have each of `tasks` run now, and be told of the results."""
         with self._changed:
-            known = [task for task in tasks if task in self._entries]
+            known = [task for task in tasks if task in self._entries and not self._entries[task].removed]
             ticket: Ticket[TaskT, ResultT] = Ticket(known)
             if self._closed:
                 ticket.give_up()
@@ -116,7 +130,7 @@ class Agenda(Generic[TaskT, ResultT]):
                 due, _, task = min(free, default=(now + 3600.0, 0, None))
                 if task is not None and due <= now:
                     entry = self._entries[task]
-                    entry.running, entry.woken = True, False
+                    entry.running = True
                     entry.served, entry.waiting = entry.waiting, []
                     entry.due = float("inf")
                     return task
@@ -126,11 +140,11 @@ class Agenda(Generic[TaskT, ResultT]):
     def done(self, task: TaskT, result: ResultT, *, again_in_s: float) -> None:
         """A run of `task` has ended; the next is due then, or earlier if it was woken meanwhile."""
         with self._changed:
-            entry = self._entries.get(task)
-            if entry is None:
-                return  # removed meanwhile
+            entry = self._entries[task]
             served, entry.served = entry.served, []
             entry.running = False
+            if entry.removed:
+                del self._entries[task]
             entry.due = min(entry.due, self._monotonic() + again_in_s)
             self._changed.notify_all()
         for ticket in served:

@@ -43,6 +43,7 @@ _UNSETTLED_S = 1.0
 _STOP_GRACE_S = 10.0
 _JOIN_S = 20.0
 _TURN_S = 1.0
+_TELL_EVERY_S = 0.5
 
 log = get_logger("node.daemon")
 
@@ -84,6 +85,7 @@ class Daemon:
         self._changed = threading.Event()
         self._reloading = threading.Lock()
         self._heard = threading.Event()
+        self._failed: set[str] = set()
         self._missing: dict[str, PublishSection] = {}
         self._watcher: Watcher | None = None
 
@@ -176,6 +178,7 @@ class Daemon:
             if all(worker.is_alive() for worker in workers):
                 self._notify.alive()
             self._reload(session)
+            session.board.flush()
         self._end(session, workers)
 
     def _schedule(self) -> None:
@@ -277,6 +280,10 @@ class Daemon:
                 log.error("a bug; the node goes on", task=task, exc_info=error)
                 results = [self._bug(task, error)]
             again_in_s = self._again_in_s(task, section, results)
+            if any(each.error is not None for each in results):
+                self._failed.add(task)
+            else:
+                self._failed.discard(task)
             self._changed.set()
             self._agenda.done(task, results, again_in_s=again_in_s)
 
@@ -310,7 +317,10 @@ class Daemon:
                 with engine.greet().watch_changes() as rings:
                     for _ in rings:
                         backoff.reset()
-                        self._agenda.wake(MIRRORS)
+                        # What failed may have failed for want of the hub, which is there.
+                        failed, self._failed = self._failed, set()
+                        for task in failed | {MIRRORS}:
+                            self._agenda.wake(task)
                         if self._stop.is_set():
                             return
             except SynclineError as error:
@@ -341,19 +351,25 @@ class Daemon:
             "approve": lambda request: self._approve(session, request),
         }
 
-    def _sync(self, session: Session, _request: Request) -> Mapping[str, Any]:
+    def _sync(self, session: Session, request: Request) -> Mapping[str, Any]:
         """Publish everything, then mirror everything, in runs that start now."""
         self._reload(session)
-        results = self._ask(list(self._sections))
-        results += self._ask([MIRRORS])
+
+        def tell() -> None:
+            report = session.board.report
+            request.tell({"bytes_left": sum(each.bytes_left for each in (*report.publish, *report.mirrors))})
+
+        results = self._ask(list(self._sections), tell)
+        results += self._ask([MIRRORS], tell)
         return PassOutcome(tuple(results)).as_json()
 
-    def _ask(self, tasks: list[str]) -> list[Result]:
+    def _ask(self, tasks: list[str], tell: Callable[[], None]) -> list[Result]:
         ticket: Ticket[str, list[Result]] = self._agenda.ask(tasks)
-        found = ticket.wait()
-        if found is None:
-            raise Unavailable("the daemon is stopping", remedy="ask again when it runs")
-        return [each for task in tasks for each in found[task]]
+        while (found := ticket.wait(_TELL_EVERY_S)) is None:
+            if ticket.is_given_up or self._stop.is_set():
+                raise Unavailable("the daemon is stopping", remedy="ask again when it runs")
+            tell()
+        return [each for task in tasks for each in found.get(task, [])]
 
     def _approve(self, session: Session, request: Request) -> Mapping[str, Any]:
         dataset = str(request.arguments.get("dataset"))

@@ -1,6 +1,8 @@
-"""What the own signed policy decides, offline: the newest that this node has signed.
+"""What the own signed policy decides: the newest that this node has signed. Contacts nobody.
 
     decision = explain_own(state_dir, "la-dgm/geology-1m", "cn-cgs", "read", clock.now())
+
+What was signed but not yet accepted by the hub counts: it is the owner's word.
 """
 
 from contextlib import closing

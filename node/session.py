@@ -137,6 +137,7 @@ class Session:
 
     def close(self) -> None:
         """Give everything back."""
+        self.board.flush()
         self.disconnect()
         if self._retired is not None:
             self._retired.close()
@@ -166,7 +167,8 @@ def _report(settings: NodeSettings, clock: Clock) -> StatusReport:
     published = {str(section.id(settings.partner)): section.path for section in settings.publish}
     report = reconcile(report, published, daemon_running=False)
     hub = report.hub.model_copy(update={"address": settings.hub.address})
-    return report.model_copy(update={"hub": hub, "version": release})
+    # Faults of the whole node are found again by whoever works now, or they are gone.
+    return report.model_copy(update={"hub": hub, "version": release, "faults": {}})
 
 
 def patient_of(settings: NodeSettings, passphrase: bytes | None) -> Patient:

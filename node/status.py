@@ -33,6 +33,8 @@ FORMAT = 1
 FILE_NAME = "status.json"
 
 _PROGRESS_EVERY_S = 0.5
+_COST_RATIO = 20  # writing takes a twentieth of the time at the most,
+_CHEAP_S = 0.5  # beyond what nobody notices
 
 log = get_logger("node.status")
 
@@ -181,7 +183,7 @@ def load_report(state_dir: Path) -> StatusReport | None:
 
 
 class StatusBoard:
-    """The report under work: thread-safe, written to its file after each change.
+    """The report under work: thread-safe, written to its file after each change (`flush` for the last ones).
 
     Args:
         state_dir: whose `status.json`; the caller holds its lock.
@@ -195,6 +197,8 @@ class StatusBoard:
         self._now = now
         self._lock = threading.RLock()
         self._written = 0.0
+        self._cost_s = 0.0
+        self._is_dirty = False
         self._save()
 
     @property
@@ -245,6 +249,7 @@ class StatusBoard:
             self._report = self._report.model_copy(
                 update={kind: tuple(known[name] for name in sorted(known))}
             )
+            self._is_dirty = True
             if time.monotonic() - self._written >= _PROGRESS_EVERY_S:
                 self._save()
 
@@ -285,9 +290,23 @@ class StatusBoard:
     def _change(self, changes: dict[str, Any]) -> None:
         with self._lock:
             self._report = self._report.model_copy(update=changes)
+            self._save_soon()
+
+    def flush(self) -> None:
+        """Write what has not been written: before the end, and now and then."""
+        with self._lock:
+            if self._is_dirty:
+                self._save()
+
+    def _save_soon(self) -> None:
+        """At once, as long as writing stays cheap: thousands of datasets must not cost a write each."""
+        self._is_dirty = True
+        if time.monotonic() - self._written >= self._cost_s * _COST_RATIO - _CHEAP_S:
             self._save()
 
     def _save(self) -> None:
+        started = time.monotonic()
+        self._is_dirty = False
         self._report = self._report.model_copy(update={"time": format_instant(self._now())})
         temporary = self._path.with_name(f".{FILE_NAME}.tmp")
         # Not flushed: the report is made again at the next pass, and a transfer must not wait for it.
@@ -301,6 +320,7 @@ class StatusBoard:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
         self._written = time.monotonic()
+        self._cost_s = self._written - started
 
 
 def empty_report(partner: str, node: str, version: str, now: datetime) -> StatusReport:

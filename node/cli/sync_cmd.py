@@ -1,6 +1,7 @@
 """`sync`: one full pass, by the daemon if it runs, else by this command."""
 
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import typer
@@ -23,7 +24,7 @@ def sync(ctx: typer.Context, as_json: JsonOption = False, config: ConfigOption =
     Exit status 0 when all is done, 8 when a person must look, else the gravest error's.
     """
     opened = open_node(ctx, config, folders=False, log_level="error")
-    outcome = opened.ask_daemon("sync")
+    outcome = _by_the_daemon(opened)
     if outcome is None:
         outcome = _alone(opened)
     if as_json:
@@ -36,6 +37,24 @@ def sync(ctx: typer.Context, as_json: JsonOption = False, config: ConfigOption =
             sys.stderr.write(f"{printable(line)}\n")
     if outcome["exit_status"] != EXIT_OK:
         raise typer.Exit(outcome["exit_status"])
+
+
+def _by_the_daemon(opened: Opened) -> dict[str, Any] | None:
+    """Ask and wait, with a bar of what the daemon has left to move."""
+    with terminal.progress() as progress:
+        most = left = 0
+
+        def show(facts: Mapping[str, Any]) -> None:
+            nonlocal most, left
+            now = int(facts.get("bytes_left", 0))
+            if now > left:
+                most = now
+                progress.begin("the daemon syncs", most)
+            else:
+                progress.advance(left - now)
+            left = now
+
+        return opened.ask_daemon("sync", tell=show)
 
 
 def _alone(opened: Opened) -> dict[str, Any]:

@@ -102,3 +102,27 @@ def test_closing_lets_workers_and_waiters_go(agenda: Agenda[str, int]):
     assert ticket.wait(10) is None
     assert agenda.ask(["task"]).wait(10) is None
     assert agenda.take(any_task) is None
+
+
+def test_a_task_that_is_removed_and_comes_back_never_runs_twice_at_once(agenda: Agenda[str, int], time: Time):
+    agenda.add("task")
+    agenda.add("other", in_s=1)
+    ticket = agenda.ask(["task"])
+    agenda.take(any_task)
+    agenda.remove("task")
+    assert ticket.wait(1) is None
+    assert ticket.is_given_up
+    agenda.add("task")
+    time.now += 2
+    assert agenda.take(any_task) == "other"
+    agenda.done("task", 1, again_in_s=1000)
+    agenda.wake("task")
+    assert agenda.take(any_task) == "task"
+
+
+def test_a_removed_task_is_forgotten_when_its_run_ends(agenda: Agenda[str, int]):
+    agenda.add("task")
+    agenda.take(any_task)
+    agenda.remove("task")
+    agenda.done("task", 1, again_in_s=0)
+    assert agenda.ask(["task"]).wait(1) == {}

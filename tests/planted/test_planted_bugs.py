@@ -4,11 +4,13 @@ Each bug of `bugs.py` is planted in a copy of the source, and the test of its pr
 fail. Without bugs, the same tests in the same kind of copy must pass. That the copy is what runs is proven in the child.
 """
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -37,29 +39,47 @@ def copy_source(target: Path) -> Path:
     return target
 
 
-def run(copy: Path, *tests: str) -> tuple[int, dict[str, int], str]:
-    """The child's exit status, its counts, and what it said."""
-    report = copy / "report.xml"
-    environment = {
-        **os.environ,
-        "PYTHONPATH": f"{copy}{os.pathsep}{copy / 'protos' / 'gen'}",
-        "SYNCLINE_SEED": "",
-    }
-    child = subprocess.run(
-        [sys.executable, str(copy / "tests" / "planted" / "child.py"), str(copy), str(report), *tests],
-        cwd=copy,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=110,
-    )
-    said = child.stdout[-4000:] + child.stderr[-4000:]
-    assert report.exists(), said
-    suite = ElementTree.parse(report).getroot().find("testsuite")
-    assert suite is not None
-    counts = {name: int(suite.attrib[name]) for name in ("tests", "failures", "errors", "skipped")}
-    return child.returncode, counts, said
+class Runner:
+    """The process that runs the tests of copies; see `child.py`."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", str(ROOT / "tests" / "planted" / "child.py")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd="/",
+            env={
+                key: value for key, value in os.environ.items() if not key.startswith(("PYTEST", "SYNCLINE"))
+            },
+        )
+
+    def run(self, copy: Path, *tests: str) -> tuple[int, dict[str, int], str]:
+        """The exit status, the counts, and what was said."""
+        report = copy / "report.xml"
+        assert self._process.stdin is not None and self._process.stdout is not None
+        print(
+            json.dumps({"copy": str(copy), "report": str(report), "tests": tests}),
+            file=self._process.stdin,
+            flush=True,
+        )
+        status = int(self._process.stdout.readline())
+        said = (copy / "said.txt").read_text("utf-8", "replace")[-6000:]
+        assert report.exists(), said
+        suite = ElementTree.parse(report).getroot().find("testsuite")
+        assert suite is not None
+        counts = {name: int(suite.attrib[name]) for name in ("tests", "failures", "errors", "skipped")}
+        return status, counts, said
+
+    def close(self) -> None:
+        self._process.communicate()
+
+
+@pytest.fixture(scope="module")
+def runner() -> Iterator[Runner]:
+    made = Runner()
+    yield made
+    made.close()
 
 
 def cases() -> list[object]:
@@ -75,18 +95,19 @@ def test_every_promise_has_a_planted_bug():
 
 
 @pytest.mark.parametrize("bug", cases())
-def test_planted_bug_is_found(tmp_path: Path, bug: Bug):
+def test_planted_bug_is_found(tmp_path: Path, runner: Runner, bug: Bug):
     copy = copy_source(tmp_path / "copy")
-    source = copy / bug.file
-    text = source.read_text("utf-8")
-    assert text.count(bug.right) == 1, f"{bug.file} has changed: bring bugs.py up to date"
-    source.write_text(text.replace(bug.right, bug.wrong), "utf-8")
-    status, counts, said = run(copy, bug.test)
+    for file, right, wrong in bug.edits:
+        source = copy / file
+        text = source.read_text("utf-8")
+        assert text.count(right) == 1, f"{file} has changed: bring bugs.py up to date"
+        source.write_text(text.replace(right, wrong), "utf-8")
+    status, counts, said = runner.run(copy, bug.test)
     assert (status, counts["failures"], counts["errors"]) == (1, 1, 0), f"not found: {bug.name}\n{said}"
 
 
-def test_without_a_bug_the_same_tests_pass(tmp_path: Path):
+def test_without_a_bug_the_same_tests_pass(tmp_path: Path, runner: Runner):
     copy = copy_source(tmp_path / "copy")
     tests = list(dict.fromkeys(bug.test for bug in BUGS if not bug.soak))
-    status, counts, said = run(copy, *tests)
+    status, counts, said = runner.run(copy, *tests)
     assert (status, counts) == (0, {"tests": len(tests), "failures": 0, "errors": 0, "skipped": 0}), said

@@ -44,6 +44,7 @@ class Disk:
         self.watchers: list[Callable[[str, str, Path], None]] = []
         self._kill: dict[str, int] = {}
         self._full: dict[str, int] = {}
+        self._strike: tuple[int, Callable[[], None]] | None = None
         self._flushed: dict[Path, int] = {}
         self._names: dict[Path, set[str]] = {}
         self._lock = threading.RLock()
@@ -59,8 +60,13 @@ class Disk:
         """That step of `who` finds the disk full, once."""
         self._full[who] = after
 
+    def strike_at(self, step: int, act: Callable[[], None]) -> None:
+        """Call `act` at durable step number `step` from here, whoever's it is."""
+        self._strike = (len(self.steps) + step, act)
+
     def stop(self) -> None:
         """No more faults."""
+        self._strike = None
         self._kill.clear()
         self._full.clear()
 
@@ -81,6 +87,8 @@ class Disk:
             return
         with self._lock:
             self.steps.append((who, step, Path(path).name))
+            if self._strike is not None and len(self.steps) > self._strike[0]:
+                self._strike[1]()
             for watcher in self.watchers:
                 watcher(who, step, path)
             if self._due(self._kill, who):

@@ -121,13 +121,20 @@ def make_federation(
 ) -> TestFederation:
     """A federation in `directory` with one node `main` of each partner.
 
-    The same federation is founded once a process and copied: keys are equal between tests, state is not.
+    The same federation is founded once a process and copied: keys are equal between tests, state is not. A
+    `directory` that this process, or the one that it was forked from, has used before is opened again.
     """
     template = _template(tuple(partners), limits)
-    shutil.copytree(template.layout.directory, directory / "hub")
+    if not (directory / "hub").exists():
+        shutil.copytree(template.layout.directory, directory / "hub")
     clock = clock or ManualClock(template.now)
     host = HubHost(Layout(directory / "hub"), clock=clock, limits=limits, **options)
     return TestFederation(host, clock, template.administrator, limits, dict(template.members))
+
+
+def found_once(partners: Sequence[str], limits: Limits) -> None:
+    """Found the federation that `make_federation` copies, so that forked processes share its keys."""
+    _template(tuple(partners), limits)
 
 
 @dataclass(frozen=True)

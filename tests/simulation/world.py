@@ -92,9 +92,10 @@ class World:
         *,
         limits: Limits = SMALL,
         watchers: Sequence[Watch] = (),
+        clock_at: datetime | None = None,
     ) -> None:
         self.folder = folder
-        self.clock = ManualClock(datetime.now(UTC).replace(microsecond=0))
+        self.clock = ManualClock(clock_at or datetime.now(UTC).replace(microsecond=0))
         self.federation: TestFederation = make_federation(
             folder, tuple(partners), clock=self.clock, limits=limits
         )
@@ -105,7 +106,7 @@ class World:
         self._images = itertools.count(1)
         homes = {who: folder / who for who in partners}
         for home in homes.values():
-            home.mkdir()
+            home.mkdir(parents=True, exist_ok=True)
         self.disk = Disk({"hub": self.host.layout.directory, **homes})
         self.disk.__enter__()
         self.nodes = {who: SimNode(self, who, homes[who]) for who in partners}
@@ -151,7 +152,7 @@ class SimNode:
         self.home = home
         self.state_dir = home / "state"
         self.mirror_root = home / "mirror"
-        self.mirror_root.mkdir()
+        self.mirror_root.mkdir(exist_ok=True)
         self.faults = Faults()
         self.sections: dict[str, dict[str, Any]] = {}
         self.subscribes = "*/*"

@@ -363,7 +363,12 @@ class Mirroring:
         if descriptor is None:
             return
         try:
-            self._note(name, inspect(Record(self._folder / name, self._tools.limits), descriptor))
+            found = inspect(Record(self._folder / name, self._tools.limits), descriptor)
+            self._note(name, found)
+            if found.edits:
+                place = f"{mirror.path}/versions/{name}"
+                remedy = f"keep what is yours elsewhere, then remove {place}: it is fetched again"
+                self._attention = (*self._attention[:-1], f"{self._attention[-1]} → {remedy}")
         finally:
             os.close(descriptor)
 

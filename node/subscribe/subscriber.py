@@ -144,8 +144,8 @@ class Subscriber:
 def _tell(outcome: MirrorOutcome, *, changed: bool) -> None:
     facts = {"dataset": outcome.dataset, "seq": outcome.seq}
     if outcome.error is not None:
-        log.error("mirror failed", **facts, error=outcome.error.message, remedy=outcome.error.remedy)
-    elif outcome.state is MirrorState.UPDATED:
+        return  # whoever asked for the pass tells it, once
+    if outcome.state is MirrorState.UPDATED:
         log.info("mirror brought up to date", **facts, path=str(outcome.path))
     elif changed:
         log.info("mirror", **facts, state=outcome.state.value)

@@ -1,6 +1,7 @@
 """Links that somebody plants, and files that somebody edits, in a mirror."""
 
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,19 @@ def test_a_local_edit_is_reported_and_kept(federation: TestFederation, node: Mir
     assert (node.current / "a.txt").read_bytes() == b"my own notes"
 
 
+def test_an_edited_version_comes_back_as_it_was_signed_when_it_is_removed_as_told(
+    federation: TestFederation, node: MirrorNode
+) -> None:
+    publish(federation, "la-dgm", "geology", FILES, read=["th-dmr"])
+    node.sync()
+    edited = node.current.resolve()
+    edit(edited / "a.txt", b"my own notes")
+    assert f"remove {edited}" in node.one().attention[-1]
+    shutil.rmtree(edited)
+    assert node.one().attention == ()
+    assert node.files() == FILES
+
+
 def test_a_local_edit_is_never_linked_forward_nor_pruned(
     federation: TestFederation, node: MirrorNode
 ) -> None:
@@ -137,8 +151,6 @@ def test_a_local_edit_is_never_linked_forward_nor_pruned(
         outcome = node.one()
         assert (edited / "maps/x").read_bytes() == b"edited"
         assert any("is kept" in line for line in outcome.attention)
-    import shutil
-
     shutil.rmtree(edited)
     assert node.one().attention == () or node.one().attention == ()
 

@@ -10,8 +10,10 @@ applied; its content was hashed then. Files that do not belong to the version co
 
 import os
 import stat
+import struct
 from dataclasses import dataclass, field
 
+from core.errors import Corrupt, Untrusted
 from core.names import EVIDENCE_FOLDER
 from node.materialise import Walker
 from node.subscribe.records import FileStat, Record
@@ -42,11 +44,22 @@ class Inspection:
 
 
 def inspect(record: Record, folder: int) -> Inspection:
-    """Compare every file of a version with its record. Follows no link."""
+    """Compare every file of a version with its record. Follows no link. Raises `Corrupt` (RECORD_DAMAGED)."""
+    try:
+        return _inspect(record, folder)
+    except (ValueError, struct.error, Untrusted) as error:
+        raise Corrupt(
+            f"the record {record.folder} is damaged",
+            remedy="remove that folder and sync again: the version is checked, or fetched again",
+            reason="RECORD_DAMAGED",
+        ) from error
+
+
+def _inspect(record: Record, folder: int) -> Inspection:
     found = Inspection(bytearray())
     counts = _FolderCounts(record, folder, found)
     with Walker(folder) as walker:
-        for file, then in zip(record.files(), record.stats(), strict=False):
+        for file, then in zip(record.files(), record.stats(), strict=True):
             counts.enter(file.path)
             now = _look(walker, file.path)
             found.intact.append(now == then)

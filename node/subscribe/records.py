@@ -78,7 +78,7 @@ class Record:
     @property
     def is_complete(self) -> bool:
         """Whether the version was applied and all is known of it."""
-        return (self.folder / "stat").exists()
+        return all((self.folder / name).exists() for name in ("stat", "root", *STREAMS.values()))
 
     def path(self, stream: RecipeStream) -> Path:
         """Where a stream stands."""

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from core import durable
 from core.errors import Corrupt, Untrusted
 from core.limits import LIMITS, Limits
 from node.subscribe.records import STREAMS, Record
@@ -52,6 +53,8 @@ def fetch_streams(
         with partial.open("wb", buffering=1 << 20) as file:
             for data in _chunks(hub, target, stream, root.refs(stream), known, limits):
                 file.write(data)
+            file.flush()
+            durable.fsync(file.fileno(), partial)  # it may stand on another disk than the mirror
         old.unlink(missing_ok=True)
         partial.replace(final)
         assert name == final.name
@@ -159,7 +162,11 @@ def _known_chunks(
         path = other.path(stream)
         if data is None or not path.exists():
             continue
-        _add_places(known, path, Root.from_bytes(data, limits).refs(stream))
+        try:
+            refs = Root.from_bytes(data, limits).refs(stream)
+        except Untrusted:
+            continue  # a damaged record is no source; it is another version's affair
+        _add_places(known, path, refs)
     for path in kept:
         _add_places(known, path, root.refs(stream))
     wanted = {ref.id: ref for ref in root.refs(stream)}

@@ -1,9 +1,9 @@
 """An exchange that is killed by SIGKILL at each durable step in turn: `python crashing.py FOLDER STRIDE`.
 
-One process forks another for each step. The child opens the world as the last one left it, demands that all is in order,
-lets the exchange come to its end, edits the owner's folder, and exchanges again until its own step kills it: the
-publisher, the hub and the subscriber, all at once. What the hub acknowledged stands in a file beside the world. Prints a
-line for each step.
+One process forks another for each step. The child opens the world as the last one left it, demands that all
+is in order, lets the exchange come to its end, edits the owner's folder, and exchanges again until its own
+step kills it: the publisher, the hub and the subscriber, all at once. What the hub acknowledged stands in a
+file beside the world. Prints a line for each step.
 """
 
 import json

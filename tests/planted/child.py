@@ -2,8 +2,8 @@
 
     python child.py  <  a line for each run: {"copy": …, "report": …, "tests": […]}   >  its exit status
 
-Libraries are loaded once and inherited by a fork for each run; Syncline's own packages are loaded by the fork alone, from
-the copy, which stands first in its path.
+Libraries are loaded once and inherited by a fork for each run; Syncline's own packages are loaded by the
+fork alone, from the copy, which stands first in its path.
 """
 
 import importlib
@@ -53,7 +53,7 @@ def fork(order: dict[str, Any]) -> int:
             os.dup2(said, 1)
             os.dup2(said, 2)
             status = run(order)
-        except BaseException:  # noqa: BLE001 -- told to whoever reads said.txt
+        except BaseException:
             traceback.print_exc()
         finally:
             sys.stdout.flush()

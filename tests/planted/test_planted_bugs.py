@@ -1,7 +1,8 @@
 """The tests of the promises find the bugs that they are for.
 
-Each bug of `bugs.py` is planted in a copy of the source, and the test of its promise is run there by itself: it must
-fail. Without bugs, the same tests in the same kind of copy must pass. That the copy is what runs is proven in the child.
+Each bug of `bugs.py` is planted in a copy of the source, and the test of its promise is run there by itself:
+it must fail. Without bugs, the same tests in the same kind of copy must pass. That the copy is what runs is
+proven in the child.
 """
 
 import json

@@ -120,7 +120,7 @@ def test_converges_by_the_clock_alone(fast_path: Path):
 
 
 def test_converges_though_the_state_of_both_nodes_is_lost(fast_path: Path):
-    """Databases gone: the owner is told its head by the hub, by a person's word; the reader finds its mirror."""
+    """Databases gone: the hub tells the owner its head, at a person's word; the reader finds its mirror."""
     with two(fast_path) as world:
         check(world)
         for who in ("la-dgm", "th-dmr"):

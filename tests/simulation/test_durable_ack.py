@@ -26,7 +26,7 @@ from tests.simulation.federation import TestFederation, build_version, make_fede
 from tests.simulation.in_process_hub import Fault, InProcessHub
 from tests.simulation.oracle import fetch_whole, statement_id
 from tests.simulation.seeded import run, seeds
-from tests.simulation.world import SMALL, World
+from tests.simulation.world import SMALL, Restart, World
 
 DATASET = DatasetId("la-dgm/geology")
 
@@ -225,17 +225,14 @@ def test_durable_ack_survives_a_death_at_every_step_of_an_upload(fast_path: Path
         caller = world.federation.caller("la-dgm")
         known: list[bytes] = []
         for after in range(12):
-            from tests.simulation.world import Restart
-
             new = chunks(100 + after, 30)
             frames = [new[at : at + 3] for at in range(0, 30, 3)]
             world.disk.kill("hub", after)
             durable = 0
+            sent = iter([pack_frame(frame, SMALL) for frame in frames])
             try:
-                for durable in world.federation.api("la-dgm").update_blobs(  # noqa: B007 - read after the loop
-                    iter([pack_frame(frame, SMALL) for frame in frames])
-                ):
-                    pass
+                for told in world.federation.api("la-dgm").update_blobs(sent):
+                    durable = told
             except Killed:
                 pass
             world.disk.stop()

@@ -240,11 +240,12 @@ class Mirroring:
         """Refuse to begin what the disk cannot hold."""
         self._bytes_left = plan.fetch_bytes
         there = leftover_bytes(leftover) if leftover is not None else 0
-        needed = max(0, plan.fetch_bytes - there) + self._tools.limits.disk_reserve_bytes
-        lacking = needed - mirror.free_bytes()
-        if lacking > 0:
+        needed, kept = max(0, plan.fetch_bytes - there), self._tools.limits.disk_reserve_bytes
+        free = mirror.free_bytes()
+        if needed + kept > free:
             raise Unavailable(
-                f"{self._dataset} needs {needed:,} bytes at {mirror.path}, and {lacking:,} are missing",
+                f"the next version needs {needed:,} bytes at {mirror.path}, where {free:,} are free, "
+                f"of which {kept:,} stay free",
                 remedy="free some space, or lower keep in that [[subscribe]] section; it is tried again",
                 reason="DISK_FULL",
             )

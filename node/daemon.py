@@ -21,12 +21,13 @@ from core.clock import Clock, SystemClock, format_instant
 from core.errors import InvalidInput, SynclineError, Unavailable
 from core.limits import LIMITS, Limits
 from core.logs import get_logger
-from node import enrol
+from node.admission import await_approval
 from node.agenda import Agenda, Ticket
 from node.config import NodeSettings, PublishSection
 from node.control import ControlServer, Request, socket_path
-from node.engine import Engine, PassOutcome, Result
+from node.engine import Engine
 from node.publish import approve
+from node.results import PassOutcome, Result
 from node.service_manager import ServiceManager
 from node.session import Connect, Session, connect_by_grpc
 from node.settings_file import SettingsFile
@@ -95,7 +96,9 @@ class Daemon:
         state_dir = self._settings.node.state_dir
         with ExitStack() as stack:
             stack.enter_context(StateLock(state_dir))
-            self._await_approval()
+            await_approval(
+                self._settings, self._passphrase, self._clock, self._limits, self._backoff(), self._idle, stop
+            )
             if stop.is_set():
                 return
             session = stack.enter_context(
@@ -114,38 +117,9 @@ class Daemon:
             stack.enter_context(ControlServer(socket_path(state_dir), self._handlers(session)))
             self._work(session, engine, stack)
 
-    def _await_approval(self) -> None:
-        """A node whose request is pending waits for the operator; any other goes on at once."""
-        from node import identity  # noqa: PLC0415 - only before the session
-
-        backoff = self._backoff()
-        while not self._stop.is_set():
-            keys = identity.load(self._settings.node.state_dir, self._passphrase)
-            if keys.is_enrolled:
-                return
-            try:
-                outcome = enrol.wait(
-                    state_dir=self._settings.node.state_dir,
-                    clock=self._clock,
-                    limits=self._limits,
-                    passphrase=self._passphrase,
-                    timeout_s=0,
-                )
-            except Unavailable as error:
-                log.warning("the enrolment cannot be asked for", error=error.message, remedy=error.remedy)
-            else:
-                if outcome.state is enrol.EnrolmentState.APPROVED:
-                    return
-                if outcome.state is enrol.EnrolmentState.REJECTED:
-                    raise InvalidInput(
-                        "the hub's operator has refused this node", remedy="ask for a new join file"
-                    )
-                log.info("waiting for the operator's approval", fingerprint=outcome.fingerprint)
-            self._notify.ready("waiting for the operator's approval")
-            self._pause(min(backoff.next_s(), 30.0))
-
-    def _pause(self, seconds: float) -> None:
-        """Wait, alive in the eyes of the service manager, until it is over or the end has come."""
+    def _idle(self, seconds: float) -> None:
+        """Wait for the operator, alive in the eyes of the service manager, or until the end has come."""
+        self._notify.ready("waiting for the operator's approval")
         left = seconds
         while left > 0 and not self._stop.wait(min(left, _TURN_S)):
             left -= _TURN_S

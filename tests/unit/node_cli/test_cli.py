@@ -14,7 +14,7 @@ from node.cli.opening import read_passphrase
 from node.cli.status_cmd import render as render_status
 from node.cli.sync_cmd import failures
 from node.cli.sync_cmd import render as render_sync
-from node.engine import PassOutcome, Result
+from node.results import PassOutcome, Result
 from node.status import Fault, MirrorStatus, PublishedStatus, StatusReport
 
 

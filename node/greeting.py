@@ -1,0 +1,142 @@
+"""The beginning of everything that needs the hub: a valid certificate, a known clock, the newest registry.
+
+    reception = Reception(session)
+    hub = reception.greet()                     # raises what stands in the way, after noting it
+    reception.lost_contact()                    # a call failed: greet anew next time
+
+Rules: a certificate past its half-life is renewed, and one that cannot be renewed is a fault as long as it is
+valid; a clock that is off is a fault and stops nothing; an expired registry stops everything; an entry in it
+that is not this node's keys is an alarm.
+"""
+
+import threading
+from datetime import datetime
+
+from core.clock import format_instant
+from core.errors import SynclineError, Unavailable
+from core.logs import get_logger
+from core.names import NodeName
+from node import enrol
+from node.session import Hub, Session
+from sync.ports import HubInfo
+
+_GREETING_VALID_S = 20.0
+
+log = get_logger("node.greeting")
+
+
+class Reception:
+    """Greets the hub, for several workers at once."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._greeting = threading.Lock()
+        self._greeted_at: float | None = None
+
+    def greet(self) -> Hub:
+        """The hub, connected and believed: certificate, clock and registry are in order.
+
+        A greeting counts for some seconds, so that several workers share one. Raises what stands in the way,
+        after noting it.
+        """
+        with self._greeting:
+            now = self._session.clock.monotonic()
+            if self._greeted_at is not None and now - self._greeted_at < _GREETING_VALID_S:
+                return self._session.hub()
+            self._greeted_at = None
+            try:
+                hub = self._greet()
+            except SynclineError as error:
+                self.fault("hub", error)
+                self._session.retire_connection()  # what still moves on the old one may finish
+                raise
+            self.clear("hub")
+            self._greeted_at = self._session.clock.monotonic()
+            return hub
+
+    def lost_contact(self) -> None:
+        """A call failed: the next greeting is a real one."""
+        self._greeted_at = None
+
+    def _greet(self) -> Hub:
+        session = self._session
+        self._renew_certificate()
+        hub = session.hub()
+        before = session.clock.now()
+        info = hub.get_hub_info()
+        self._note_clock(info, before)
+        session.board.hub(version=info.version, last_contact=format_instant(session.clock.now()))
+        self._update_registry(hub)
+        return hub
+
+    def _renew_certificate(self) -> None:
+        session = self._session
+        try:
+            renewed = enrol.renew_if_due(
+                state_dir=session.settings.node.state_dir,
+                clock=session.clock,
+                limits=session.limits,
+                passphrase=session.passphrase,
+            )
+        except SynclineError as error:
+            _, expires = session.identity.tls().validity
+            self.fault("certificate", error)
+            if expires <= session.clock.now():
+                raise
+        else:
+            self.clear("certificate")
+            if renewed:
+                log.info("the certificate was renewed")
+                session.retire_connection()
+        _, expires = session.identity.tls().validity
+        session.board.facts(certificate_expires=format_instant(expires))
+
+    def _note_clock(self, info: HubInfo, before: datetime) -> None:
+        session = self._session
+        middle = before + (session.clock.now() - before) / 2
+        offset_s = (info.time - middle).total_seconds()
+        session.board.hub(clock_offset_s=round(offset_s, 1))
+        if abs(offset_s) > session.limits.clock_offset_warn_s:
+            direction = "behind" if offset_s > 0 else "ahead of"
+            error = Unavailable(
+                f"this machine's clock is {abs(offset_s):.0f} s {direction} the hub's",
+                remedy="synchronise it (timedatectl set-ntp true), or tell the operator if it is the hub's",
+                reason="CLOCK_OFFSET",
+            )
+            self.fault("clock", error)
+        else:
+            self.clear("clock")
+
+    def _update_registry(self, hub: Hub) -> None:
+        session = self._session
+        added = session.trust.refresh(hub)
+        newest = session.trust.current().registry
+        session.board.facts(
+            federation=newest.federation,
+            registry_seq=newest.seq,
+            registry_expires=format_instant(newest.expires),
+        )
+        if added:
+            log.info("the registry has changed", seq=newest.seq)
+        settings, identity = session.settings, session.identity
+        try:
+            session.trust.check_own_entry(
+                settings.partner,
+                NodeName(settings.node.name),
+                identity.signing.public,
+                identity.witness.public,
+            )
+        except SynclineError as error:
+            self.fault("registry", error)  # an alarm; what others signed is still to be had
+        else:
+            self.clear("registry")
+
+    def fault(self, what: str, error: SynclineError) -> None:
+        """Note what concerns the whole node; the log hears of it when it is news."""
+        if self._session.board.fault(what, error):
+            log.warning(error.message, about=what, remedy=error.remedy)
+
+    def clear(self, what: str) -> None:
+        """Note that it is gone."""
+        if self._session.board.clear(what):
+            log.info("in order again", about=what)

@@ -116,7 +116,7 @@ class Model:
 
 
 @given(steps)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=settings.default.max_examples // 2)
 def test_no_silent_delete_whatever_happens_to_the_folder(story: list[tuple[str, str, bytes]]) -> None:
     with tempfile.TemporaryDirectory() as directory:
         model = Model(Path(directory))

@@ -20,7 +20,7 @@ def test_round_trip_of_any_payload(payload: bytes) -> None:
     assert dsse.verify(envelope, dsse.POLICY, [KEY.public]).payload == (payload or b"x")
 
 
-@settings(max_examples=300)
+@settings(max_examples=settings.default.max_examples * 2)
 @given(st.integers(0, len(GOOD) - 1), st.integers(0, 255))
 def test_no_altered_byte_passes_as_something_else(at: int, value: int) -> None:
     altered = GOOD[:at] + bytes([value]) + GOOD[at + 1 :]

@@ -4,7 +4,7 @@ import hashlib
 import io
 from random import Random
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from core.limits import Limits
@@ -32,7 +32,6 @@ def content(seed: int, size: int, *, repeats: bool) -> bytes:
     return random.randbytes(40) * (size // 40) if repeats else random.randbytes(size)
 
 
-@settings(max_examples=150, deadline=None)
 @given(
     seed=st.integers(0, 1 << 30),
     size=st.integers(0, 20_000),
@@ -64,13 +63,18 @@ def test_boundaries_do_not_depend_on_how_the_bytes_were_read(
     )
 
 
-@settings(max_examples=60, deadline=None)
-@given(seed=st.integers(0, 1 << 30), at=st.integers(0, 40_000), inserted=st.binary(min_size=1, max_size=1024))
-def test_an_insertion_changes_few_chunks(seed: int, at: int, inserted: bytes):
-    data = content(seed, 40_000, repeats=False)
+def test_an_insertion_changes_few_chunks():
+    """How soon a boundary of old is met again is luck, so this is about many insertions, always the same."""
+    random = Random(20)
     chunker = Chunker(SMALL)
-    before = {chunk_id(piece) for piece in chunker.cut(data)}
-    after = [chunk_id(piece) for piece in chunker.cut(data[:at] + inserted + data[at:])]
-    new = [id_ for id_ in after if id_ not in before]
+    surplus: list[int] = []
+    for _ in range(100):
+        data = random.randbytes(40_000)
+        at, inserted = random.randrange(len(data)), random.randbytes(random.randrange(1, 1024))
+        before = {chunk_id(piece) for piece in chunker.cut(data)}
+        after = [chunk_id(piece) for piece in chunker.cut(data[:at] + inserted + data[at:])]
+        new = sum(id_ not in before for id_ in after)
+        surplus.append(new - len(inserted) // SMALL.chunk_bytes_avg)
     # The chunks that hold the insertion, and a few until a boundary of old is met again.
-    assert len(new) <= len(inserted) // SMALL.chunk_bytes_min + 12
+    assert sum(surplus) / len(surplus) < 6, sorted(surplus)
+    assert sorted(surplus)[95] <= 12, sorted(surplus)

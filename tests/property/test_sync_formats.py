@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 from google.protobuf.message import DecodeError
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from syncline.v1 import content_pb2
 
@@ -190,7 +190,6 @@ def test_an_altered_root_is_refused_or_reads_as_what_it_then_says(draw: st.DataO
         assert again == data
 
 
-@settings(deadline=None)
 @given(
     sizes=st.lists(st.lists(st.integers(1, 1024), max_size=6), min_size=1, max_size=40),
     first=st.floats(0, 1),

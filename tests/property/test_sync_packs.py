@@ -30,7 +30,7 @@ def made(sizes: list[int], lane: int) -> list[StoredChunk]:
     return [encode(chunk_id(data[:1024]), data[:1024]) for data in datas]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=settings.default.max_examples // 2, suppress_health_check=[HealthCheck.too_slow])
 @given(committed=sizes, late=sizes, cut=st.floats(0, 1), garbage=st.binary(max_size=80))
 def test_durable_ack_after_a_crash_with_a_torn_tail(
     committed: list[int], late: list[int], cut: float, garbage: bytes

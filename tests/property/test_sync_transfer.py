@@ -93,7 +93,7 @@ class World:
         self.transfer.stream_broke()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=settings.default.max_examples * 2)
 @given(
     seed=st.integers(0, 1 << 40), count=st.integers(0, 60), known=st.floats(0, 1), breaks=st.integers(0, 2)
 )

@@ -1,0 +1,17 @@
+"""What every test shares: how many examples Hypothesis tries, and that time decides nothing.
+
+    make test                                          # profile "everyday"; on CI "ci": the same each time
+    .venv/bin/python -m pytest --hypothesis-profile=soak tests/property
+
+A test that wants more or fewer than its neighbours says so as a share of `settings.default.max_examples`.
+"""
+
+import os
+
+from hypothesis import settings
+
+# No deadlines: a busy machine is no bug.
+settings.register_profile("everyday", max_examples=100, deadline=None, print_blob=True)
+settings.register_profile("ci", settings.get_profile("everyday"), derandomize=True, database=None)
+settings.register_profile("soak", settings.get_profile("everyday"), max_examples=5000)
+settings.load_profile("ci" if os.environ.get("CI") else "everyday")

@@ -24,7 +24,8 @@ test: $(STAMP) ## every test but the soak sizes
 	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 soak: $(STAMP) ## the full sizes; hours, not minutes
-	$(BIN)/python -m pytest -m soak
+	$(BIN)/python -m pytest -n auto --dist loadgroup -m soak --timeout 3600
+	$(BIN)/python -m pytest -n auto --hypothesis-profile=soak --timeout 3600 tests/property
 
 check: $(STAMP) ## format, lint, types, import contracts, proto lint and drift
 	$(BIN)/ruff format --check .

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from core.clock import Clock, format_instant
-from core.errors import EXIT_OK, NEEDS_ATTENTION, SynclineError, Unavailable
+from core.errors import EXIT_OK, NEEDS_ATTENTION, SynclineError, Unavailable, Untrusted
 from core.limits import LIMITS, Limits
 from core.names import NodeName
 from core.terminal import bytes_text
@@ -222,8 +222,19 @@ def check_registry(patient: Patient) -> Iterator[Finding]:
     trust, settings = patient.trust(), patient.settings
     newest = trust.current().registry
     identity = patient.identity()
+    if not identity.is_enrolled:
+        yield Finding(name, "ok", f"{newest.federation}, statement {newest.seq}; this node is not in it yet")
+        return
     node = NodeName(settings.node.name)
-    trust.check_own_entry(settings.partner, node, identity.signing.public, identity.witness.public)
+    try:
+        trust.check_own_entry(settings.partner, node, identity.signing.public, identity.witness.public)
+    except Untrusted:
+        following = patient.ask_hub(identity, trust).registry_seq
+        if following <= newest.seq:
+            raise
+        # Just joined: who admitted this node did so in a later statement than the join file's.
+        yield Finding(name, "ok", f"statement {newest.seq}; the next pass fetches {following}")
+        return
     yield Finding(
         name, "ok", f"{newest.federation}, statement {newest.seq}, until {format_instant(newest.expires)}"
     )

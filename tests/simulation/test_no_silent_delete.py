@@ -98,13 +98,14 @@ def unreadable(folder: Path, patch: pytest.MonkeyPatch) -> None:
 
 
 def became_a_link(folder: Path, _patch: pytest.MonkeyPatch) -> None:
-    (folder / "z.bin").rename(folder.parent / "z.elsewhere")
-    (folder / "z.bin").symlink_to(folder.parent / "z.elsewhere")
+    """A small file, below the guard."""
+    (folder / "a.txt").rename(folder.parent / "a.elsewhere")
+    (folder / "a.txt").symlink_to(folder.parent / "a.elsewhere")
 
 
 def became_a_pipe(folder: Path, _patch: pytest.MonkeyPatch) -> None:
-    (folder / "z.bin").unlink()
-    os.mkfifo(folder / "z.bin")
+    (folder / "a.txt").unlink()
+    os.mkfifo(folder / "a.txt")
 
 
 def folder_became_a_link(folder: Path, _patch: pytest.MonkeyPatch) -> None:

@@ -60,7 +60,7 @@ def enrolled(founded: World) -> Iterator[World]:
     with temporary_folder() as root:
         with running(root, founded) as made:
             for partner in MEMBERS:
-                made.agency(partner).join()
+                made.agency(partner).join_quickly()
             assert made.hub_process is not None
             made.hub_process.stop()
         yield made

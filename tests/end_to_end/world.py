@@ -5,6 +5,7 @@ Commands are run as people run them; readiness is polled, never slept for; every
 
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -183,12 +184,17 @@ class Agency:
         """A [[subscribe]] table into `mirror/`."""
         return f'[[subscribe]]\ndataset = "{pattern}"\npath = "{self.mirror}"\n\n'
 
-    def invite(self) -> Path:
+    def invite(self, *options: str) -> Path:
         """A join file for this agency."""
         path = self.home / f"{self.partner}.join"
         self.home.mkdir(parents=True, exist_ok=True)
-        self.world.hub("invite", self.partner, "--name", f"Agency {self.partner}", "--out", str(path))
+        name = f"Agency {self.partner}"
+        self.world.hub("invite", self.partner, "--name", name, "--out", str(path), *options)
         return path
+
+    def join_quickly(self) -> None:
+        """Become a member without a fingerprint read back, as for a test bed."""
+        self.node("join", str(self.invite("--approve-on-join")), "--wait")
 
     def join(self) -> str:
         """Become a member, as the README says; the fingerprint."""
@@ -296,10 +302,12 @@ class World:
 
 
 def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
+    """Ports that stay free while no hub listens: the kernel gives those to nobody's connection."""
+    ports: list[int] = []
+    while len(ports) < count:
+        port = random.randrange(10_000, 30_000)  # below Linux's and IANA's ephemeral ports
+        if port not in ports and not _answers(port):
+            ports.append(port)
     return ports
 
 

@@ -77,7 +77,7 @@ class Exchange:
         with StateLock(settings.node.state_dir), Session.open(settings) as session:
             engine = Engine(session)
             for _ in range(_RESCANS):
-                engine.greet(anew=True)
+                engine.greet()
                 started = time.perf_counter(), time.process_time()
                 result = engine.publish(section)
                 seconds.append(time.perf_counter() - started[0])

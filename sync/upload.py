@@ -21,7 +21,7 @@ from typing import Protocol, Self
 
 from core.clock import Clock, SystemClock
 from core.errors import Conflict, Unavailable
-from core.limits import LIMITS, MIB, Limits
+from core.limits import KIB, LIMITS, MIB, Limits
 from sync.bandwidth import LinkRate, TokenBucket
 from sync.compression import WORTH
 from sync.frames import pack_frame
@@ -34,6 +34,8 @@ Progress = Callable[[int], None]
 last call."""
 
 _HELD_BYTES_MAX = 96 * MIB
+_HANDED_BYTES = 512 * KIB  # chunks are handed to the other threads in batches of this size
+_HANDED_COUNT = 64
 _ASKERS = 2
 _ZSTD_BYTES_PER_S = 200e6  # level 1, one core, compressible data; measured
 _IDLE_S = 5.0  # a stream with nothing to carry for this long is ended
@@ -87,6 +89,9 @@ class BlobUploader:
         self._link = LinkRate()
         self._transfer = Transfer(limits)
         self._reported_bytes = 0
+        self._batch: list[tuple[ChunkId, bytes]] = []  # offered, not yet handed to the transfer
+        self._batch_bytes = 0
+        self._batch_count = min(_HANDED_COUNT, max(1, limits.find_missing_count_max // 4))
         self._changed = threading.Condition()
         self._stopped = threading.Event()
         self._error: BaseException | None = None
@@ -99,17 +104,30 @@ class BlobUploader:
 
     def add(self, id: ChunkId, data: bytes | memoryview) -> None:  # noqa: A002
         """Offer a chunk. Blocks while too much is under way; copies `data` where it is a view."""
+        self._raise()
+        self._batch.append((id, data if isinstance(data, bytes) else bytes(data)))
+        self._batch_bytes += len(data)
+        if self._batch_bytes >= _HANDED_BYTES or len(self._batch) >= self._batch_count:
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        # For many small chunks the lock and waking threads would cost more than hashing does.
         self._start()
         with self._changed:
             while self._error is None and self._transfer.held_bytes > _HELD_BYTES_MAX:
                 self._changed.wait()
             self._raise()
-            if self._transfer.offer(id, data) and self._transfer.question_due:
-                self._changed.notify_all()  # not for each chunk: waking threads costs more than hashing
+            for chunk, data in self._batch:
+                self._transfer.offer(chunk, data)
+            self._batch, self._batch_bytes = [], 0
+            if self._transfer.question_due:
+                self._changed.notify_all()
         self._report()
 
     def finish(self) -> UploadStats:
         """Wait until everything offered is durable at the hub."""
+        if self._batch:
+            self._hand_over()
         with self._changed:
             self._transfer.flush()
             self._changed.notify_all()

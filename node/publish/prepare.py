@@ -15,7 +15,6 @@ import stat as modes
 import struct
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from io import FileIO
 from pathlib import Path
 from typing import IO, Self
@@ -107,19 +106,22 @@ class Preparer:
 
     def _read(self, item: WorkItem, sink: Sink) -> None:
         begun_ns = int(self._clock.now().timestamp() * 1e9)
-        with closing(_Table()) as table:
+        table = _Table()
 
-            def both(id_: ChunkId, data: memoryview) -> None:
-                table.add(id_, len(data))
-                sink(id_, data)
+        def both(id_: ChunkId, data: memoryview) -> None:
+            table.add(id_, len(data))
+            sink(id_, data)
 
+        try:
             digest = self._digest(item, both)
             sha256 = bytes.fromhex(digest.sha256)
-            segments = ((sha256, number, segment) for number, segment in enumerate(table.segments()))
             if table.is_large:
+                segments = ((sha256, number, segment) for number, segment in enumerate(table.segments()))
                 self._records.store_hashed([], segments)
-            else:
-                self._segments.extend(segments)
+            elif table.small:
+                self._segments.append((sha256, 0, bytes(table.small)))
+        finally:
+            table.close()
         self._seen.append((item.path, Seen(item.stat, is_racy(item.stat, begun_ns), sha256, digest.bytes)))
         self._scratch.settle(item.path, SAME if sha256 == item.was else READY, sha256, digest.bytes)
         self._since_flush += digest.bytes
@@ -168,7 +170,7 @@ class _Table:
     """A chunk table that is being written; what a large file's has above one segment goes to the disk."""
 
     def __init__(self) -> None:
-        self._data = bytearray()
+        self.small = self._data = bytearray()  # all of it, unless it is large
         self._file: IO[bytes] | None = None
         self.bytes = 0
 
@@ -178,11 +180,9 @@ class _Table:
             self._spill()
 
     def segments(self) -> Iterator[bytes]:
-        if self._file is None:
-            if self._data:
-                yield bytes(self._data)
-            return
+        """Of a large table."""
         self._spill()
+        assert self._file is not None
         self._file.seek(0)
         while segment := self._file.read(SEGMENT_BYTES):
             yield segment

@@ -16,9 +16,9 @@ from collections.abc import Callable, MutableMapping
 from functools import partial
 from typing import Any, TextIO
 
-# structlog is imported with the first event: it brings a good part of `rich`, and most short commands log
-# nothing. Until then a configuration waits here.
-_waiting: list[Callable[[], None]] = []
+# structlog is imported with the first event that is shown: it brings a good part of `rich`, and most short
+# commands show nothing. Until then a configuration waits here, with the level below which events are dropped.
+_waiting: list[tuple[Callable[[], None], int]] = []
 
 
 def printable(text: str) -> str:
@@ -44,7 +44,7 @@ def _escape(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Muta
 def configure(*, json: bool = False, level: str = "info", stream: TextIO | None = None) -> None:
     """Set up logging for the process. `stream` defaults to standard error."""
     setting = partial(_configure, json, level, sys.stderr if stream is None else stream)
-    _waiting[:] = [setting]
+    _waiting[:] = [(setting, getattr(logging, level.upper()))]
     if "structlog" in sys.modules:
         _configured()
 
@@ -74,7 +74,11 @@ def _configure(json: bool, level: str, target: TextIO) -> None:
 
 def _configured() -> None:
     while _waiting:
-        _waiting.pop()()
+        _waiting.pop()[0]()
+
+
+def _drop(*_: Any, **__: Any) -> None:
+    pass
 
 
 class _Logger:
@@ -84,6 +88,8 @@ class _Logger:
         self._name = name
 
     def __getattr__(self, attribute: str) -> Any:
+        if _waiting and getattr(logging, attribute.upper(), logging.CRITICAL) < _waiting[0][1]:
+            return _drop
         import structlog  # noqa: PLC0415
 
         _configured()

@@ -7,15 +7,11 @@ from typing import Any
 import typer
 
 from core import terminal
-from core.allocator import keep_large_buffers
 from core.commands import ConfigOption, JsonOption, emit_json, say
 from core.errors import EXIT_OK
 from core.logs import printable
 from core.terminal import bytes_text
 from node.cli.opening import Opened, open_node
-from node.engine import Engine
-from node.session import Session
-from node.state import StateLock
 
 
 def sync(ctx: typer.Context, as_json: JsonOption = False, config: ConfigOption = None) -> None:
@@ -23,7 +19,8 @@ def sync(ctx: typer.Context, as_json: JsonOption = False, config: ConfigOption =
 
     Exit status 0 when all is done, 8 when a person must look, else the gravest error's.
     """
-    opened = open_node(ctx, config, folders=False, log_level="error")
+    # What a pass fails at is told below, once.
+    opened = open_node(ctx, config, folders=False, log_level="critical")
     outcome = _by_the_daemon(opened)
     if outcome is None:
         outcome = _alone(opened)
@@ -58,6 +55,12 @@ def _by_the_daemon(opened: Opened) -> dict[str, Any] | None:
 
 
 def _alone(opened: Opened) -> dict[str, Any]:
+    # Where a daemon does the work, this command needs none of it.
+    from core.allocator import keep_large_buffers  # noqa: PLC0415
+    from node.engine import Engine  # noqa: PLC0415
+    from node.session import Session  # noqa: PLC0415
+    from node.state import StateLock  # noqa: PLC0415
+
     keep_large_buffers()
     with (
         StateLock(opened.state_dir),

@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from core import durable
 from core.errors import Corrupt, Unavailable
+from node.materialise import system_errors
 from security import certificates, keystore
 from security.digests import sha256_hex
 from security.keys import SigningKey, WitnessKey
@@ -114,7 +115,8 @@ class NodeIdentity:
         """
         key = self.tls_key_of(csr).public_key()
         certificates.check_issued(chain_pem, list(cas), key, now)
-        durable.write_file(self.directory / _CERTIFICATE, chain_pem, mode=0o600)
+        with system_errors(f"keeping the certificate in {self.directory}"):
+            durable.write_file(self.directory / _CERTIFICATE, chain_pem, mode=0o600)
         for path in self.directory.glob("tls-*.pem"):
             if path.name != _tls_name(key):
                 path.unlink(missing_ok=True)

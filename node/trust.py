@@ -22,6 +22,7 @@ from core.clock import Clock, format_instant
 from core.errors import Corrupt, SynclineError, Unavailable, Untrusted
 from core.limits import LIMITS, Limits
 from core.names import NodeName, PartnerId
+from node.materialise import system_errors
 from security import registry as registries
 from security.digests import Sha256Hex
 from security.envelope import parse as parse_envelope
@@ -60,10 +61,12 @@ class TrustStore:
                     reason="FORK",
                 )
             return store
-        for folder in (store._anchor.parent, store._folder):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with system_errors(f"keeping the registry in {state_dir}"):
+            for folder in (store._anchor.parent, store._folder):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         store._keep(first)
-        durable.write_file(store._anchor, f"{first.registry.seq} {first.id}\n".encode())
+        with system_errors(f"keeping the registry in {state_dir}"):
+            durable.write_file(store._anchor, f"{first.registry.seq} {first.id}\n".encode())
         return store
 
     @property
@@ -187,7 +190,8 @@ class TrustStore:
 
     def _keep(self, verified: VerifiedRegistry) -> None:
         path = self._folder / f"{verified.registry.seq:08}.json"
-        durable.write_file(path, verified.envelope)
+        with system_errors(f"keeping the registry in {self._folder}"):
+            durable.write_file(path, verified.envelope)
         self._chain[verified.registry.seq] = verified
 
     def _load(self) -> None:

@@ -1,9 +1,12 @@
 """The registry chain as a node believes it: TUF's attacks, by name."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
+from core import durable
 from core.errors import Corrupt, Unavailable, Untrusted
 from core.names import NodeName, PartnerId
 from node.trust import TrustStore
@@ -157,3 +160,17 @@ def test_nothing_is_believed_before_joining(tmp_path: Path, clock: ManualClock) 
     with pytest.raises(Unavailable) as refused:
         TrustStore(tmp_path / "new", clock).current()
     assert refused.value.reason == "NOT_ENROLLED"
+
+
+def test_a_full_disk_is_told_with_a_remedy_and_the_chain_stays(
+    administration: Administration, store: TrustStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(step: str, path: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    before = store.current().id
+    monkeypatch.setattr(durable, "fault_hook", full)
+    with pytest.raises(Unavailable) as caught:
+        store.update([administration.next()])
+    assert caught.value.reason == "DISK_FULL"
+    assert store.current().id == before

@@ -93,7 +93,7 @@ class RunningHub:
                 listen="127.0.0.1:0",
                 enrol_listen="127.0.0.1:0",
             ),
-            server=ServerTable(threads=4, stop_grace_s=5),
+            server=ServerTable(threads=4, stop_grace_s=25),
         )
         Hub.found(
             self.layout, FEDERATION, administrators=[self.administrator], clock=SystemClock(), limits=limits

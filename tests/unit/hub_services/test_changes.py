@@ -89,7 +89,7 @@ def test_a_commit_of_this_process_rings_without_waiting_for_the_interval(federat
         assert watcher.check()
         publish(federation, "la-dgm", "geo", {"a": b"1"}, read=["th-dmr"])
         assert rings.acquire(timeout=5)
-        assert watcher.wait(5)
+        assert watcher.wait(30)
     federation.hub.changes.stop()
 
 

@@ -154,7 +154,7 @@ def test_a_hub_that_stops_is_unavailable_and_its_return_is_noticed(world: World)
         }
     )
     world.running.start()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while True:
         try:
             world.reader.get_hub_info()
@@ -205,7 +205,7 @@ def test_a_stream_that_stands_still_is_broken_off() -> None:
     cancelled = threading.Event()
     call: Any = SimpleNamespace(cancel=cancelled.set)
     with ProgressGuard(call, 0.05) as guard:
-        assert cancelled.wait(5)
+        assert cancelled.wait(30)
         with pytest.raises(Unavailable, match="stood still"):
             guard.check()
 

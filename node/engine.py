@@ -10,7 +10,7 @@ error's. Steps may be called one by one, from several threads (`publish` of one 
     outcome.exit_status
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from core.clock import format_instant
@@ -22,6 +22,8 @@ from node.board_progress import BoardProgress
 from node.config import PublishSection
 from node.greeting import Reception
 from node.publish import Publisher, PublishOutcome, PublishState, dataset_status
+from node.publish.records import PublishRecords
+from node.publish.recover import hub_turned_back
 from node.results import PassOutcome, Result
 from node.session import Session
 from node.subscribe import MirrorOutcome, MirrorState, Subscriber
@@ -41,6 +43,7 @@ class Engine:
         self._reception = Reception(session)
         self.greet = self._reception.greet
         self.lost_contact = self._reception.lost_contact
+        self._turned_back: SynclineError | None = None
 
     def run_pass(self, progress: Progress | None = None) -> PassOutcome:
         """Everything once."""
@@ -59,6 +62,8 @@ class Engine:
                 results += self.subscribe(progress)
             except SynclineError as error:
                 errors["subscribe"] = error
+        if self._turned_back is not None:
+            errors["hub"] = self._turned_back
         try:
             self.report()
         except SynclineError as error:
@@ -143,8 +148,10 @@ class Engine:
         shown: Progress = progress or NullProgress()
         try:
             hub = self.greet()
+            accepted = self._accepted()
             listing = hub.list_datasets(None)
             assert listing is not None, "a listing without an etag is always whole"
+            self._compare_own(accepted, {each.dataset: each.manifest_seq for each in listing.entries})
             names = tuple(str(each.dataset) for each in listing.entries)
             shown = BoardProgress(session.board, "mirrors", names, shown)
             outcomes = Subscriber(
@@ -168,6 +175,26 @@ class Engine:
             shown.end()
         self._reception.clear("mirrors")
         return self._note_mirrors(outcomes)
+
+    def _accepted(self) -> dict[DatasetId, int]:
+        """The newest version of each published dataset that the hub has accepted, as this node remembers."""
+        heads: dict[DatasetId, int] = {}
+        for section in self._session.settings.publish:
+            dataset = section.id(self._session.settings.partner)
+            head = PublishRecords(self._session.state, dataset).head()
+            heads[dataset] = head.manifest_seq if head is not None else 0
+        return heads
+
+    def _compare_own(self, accepted: Mapping[DatasetId, int], listed: Mapping[DatasetId, int]) -> None:
+        """A hub that has lost what it accepted is told of, also while there is nothing to publish."""
+        behind = [each for each, seq in accepted.items() if listed.get(each, 0) < seq]
+        if not behind:
+            self._turned_back = None
+            self._reception.clear("hub-data")
+            return
+        first = behind[0]
+        self._turned_back = error = hub_turned_back(first, listed.get(first, 0), accepted[first])
+        self._reception.fault("hub-data", error)
 
     def _note_mirrors(self, outcomes: Sequence[MirrorOutcome]) -> list[Result]:
         now = format_instant(self._session.clock.now())

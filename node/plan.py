@@ -8,6 +8,8 @@ lets it.
     plan.added, plan.changed, plan.removed, plan.held, plan.skipped, plan.upper_bound_bytes
 """
 
+import difflib
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,9 +103,18 @@ class Plan:
 
 
 def make_plan(
-    section: PublishSection, settings: NodeSettings, state: NodeState, clock: Clock, limits: Limits = LIMITS
+    section: PublishSection,
+    settings: NodeSettings,
+    state: NodeState,
+    clock: Clock,
+    limits: Limits = LIMITS,
+    *,
+    members: Collection[str] | None = None,
 ) -> Plan:
-    """Look at the folder and at the state. Raises `Unavailable` (FOLDER_MISSING), `Corrupt`."""
+    """Look at the folder and at the state; `members` are those of the last registry, where it is known.
+
+    Raises `Unavailable` (FOLDER_MISSING), `Corrupt`.
+    """
     dataset = section.id(settings.partner)
     rules = policy_intent.rules_of(section, settings)
     now = clock.now()
@@ -135,7 +146,7 @@ def make_plan(
             policy_changes=not head.policy_seq or policy_intent.differs(rules, signed_rules(head)),
             description_changes=described(section) != head.described,
             uploads=uploads,
-            warnings=tuple(_warnings(section, rules, scratch, clock)),
+            warnings=(*_strangers(rules, members), *_warnings(section, rules, scratch, clock)),
             waiting=(
                 *(() if waiting.covered_by(Standing(state, dataset).approval()) else waiting.lines),
                 *guard.check_mounts(gone).lines,
@@ -171,11 +182,24 @@ def _receivers(rules: tuple[Rule, ...], settings: NodeSettings, clock: Clock) ->
     return receivers
 
 
+def _strangers(rules: tuple[Rule, ...], members: Collection[str] | None) -> list[str]:
+    """Partners that a rule names and the registry does not: misspelt, gone, or not joined yet."""
+    lines: list[str] = []
+    named = {rule.assignee for rule in rules if rule.assignee != FEDERATION}
+    for one in sorted(named.difference(members)) if members is not None else ():
+        close = difflib.get_close_matches(one, list(members or ()), n=1)
+        hint = f"did you mean {close[0]!r}?" if close else "its rules wait until it joins"
+        lines.append(f"{one} is no active member of the federation; {hint}")
+    return lines
+
+
 def _warnings(section: PublishSection, rules: tuple[Rule, ...], scratch: Scratch, clock: Clock) -> list[str]:
     lines: list[str] = []
     for rule in rules:
         if rule.assignee == FEDERATION and rule.effect == PERMISSION:
             lines.append("shared with the federation: partners that join later will receive it too")
+        if rule.effect != PERMISSION:
+            lines.append(f"denied: {policy_intent.in_words(rule)}")
         if rule.not_after is not None and rule.not_after <= clock.now():
             lines.append(f"rule {rule.uid} ended on {format_instant(rule.not_after)}")
     if not rules:

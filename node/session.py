@@ -154,7 +154,7 @@ def _open_state(settings: NodeSettings, clock: Clock) -> NodeState:
     try:
         return NodeState(settings.node.state_dir)
     except Corrupt as error:
-        log.error("the state database is damaged", error=error.message, remedy="recovering by itself")
+        log.critical("the state database is damaged", error=error.message, remedy="recovering by itself")
         return states.rebuild(settings.node.state_dir, format_instant(clock.now()))
 
 

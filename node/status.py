@@ -199,6 +199,7 @@ class StatusBoard:
         self._written = 0.0
         self._cost_s = 0.0
         self._is_dirty = False
+        self._complained = False
         self._save()
 
     @property
@@ -313,10 +314,15 @@ class StatusBoard:
         try:
             temporary.write_bytes(_encode(self._report.as_json()))
             os.replace(temporary, self._path)  # noqa: PTH105 - one rename over the old report
+            self._complained = False
         except OSError as error:
-            log.error(
-                "the status cannot be written", error=str(error), remedy="check the disk of [node] state_dir"
-            )
+            if not self._complained:
+                log.critical(
+                    "the status cannot be written",
+                    error=str(error),
+                    remedy="check the disk of [node] state_dir",
+                )
+            self._complained = True  # once, not with every change
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
         self._written = time.monotonic()

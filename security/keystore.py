@@ -137,7 +137,7 @@ def _check_exclusive(path: Path, status: os.stat_result) -> None:
     if status.st_uid not in (0, os.geteuid()):
         raise InvalidInput(
             f"{path} belongs to another user (uid {status.st_uid})",
-            remedy=f"chown {os.geteuid()} {path}",
+            remedy=f"run this as that user (runuser, sudo -u), or move everything: chown -R {os.geteuid()} …",
             reason="KEY_EXPOSED",
         )
 

@@ -10,11 +10,12 @@ from core.clock import SystemClock
 from core.commands import ConfigOption, JsonOption, emit_json, say
 from core.errors import NEEDS_ATTENTION, SynclineError
 from core.terminal import bytes_text
-from node.cli.opening import open_node
+from node.cli.opening import Opened, open_node
 from node.control import error_to_json
 from node.plan import Plan, PlannedFiles, make_plan
 from node.publish.outcome import Issue
 from node.state import NodeState
+from node.trust import TrustStore
 
 _SHOWN = 10
 
@@ -36,10 +37,11 @@ def plan(
     sections = settings.publish if dataset is None else [settings.published(dataset)]
     plans: list[Plan] = []
     errors: dict[str, SynclineError] = {}
+    members = _members(opened)
     with closing(NodeState(opened.state_dir, read_only=True)) as state:
         for section in sections:
             try:
-                plans.append(make_plan(section, settings, state, SystemClock()))
+                plans.append(make_plan(section, settings, state, SystemClock(), members=members))
             except SynclineError as error:
                 if len(sections) == 1:
                     raise
@@ -57,9 +59,20 @@ def plan(
         raise typer.Exit(NEEDS_ATTENTION)
 
 
+def _members(opened: Opened) -> frozenset[str] | None:
+    """The active members by the last registry that this node has; None where it has none."""
+    try:
+        registry = TrustStore(opened.state_dir, SystemClock()).newest().registry
+    except SynclineError:
+        return None  # `sync` and `doctor` say why
+    return frozenset(each.id for each in registry.partners if each.state == "active")
+
+
 def render(each: Plan) -> str:
     """A plan for people."""
-    if each.is_empty:
+    if each.first and not each.added.files:
+        head = f"{each.dataset}: nothing to publish, the folder holds no file that can travel"
+    elif each.is_empty:
         head = f"{each.dataset}: nothing to publish, the last version is what the folder holds"
     elif each.first:
         head = f"{each.dataset}: the first version would be published"

@@ -1,12 +1,14 @@
 """`status`: how this node is doing; contacts nobody but the daemon on this machine."""
 
+import json
 from importlib.metadata import version
 
 import typer
+from pydantic import ValidationError
 
 from core.clock import SystemClock
 from core.commands import ConfigOption, JsonOption, emit_json, say
-from core.errors import NEEDS_ATTENTION
+from core.errors import NEEDS_ATTENTION, SynclineError
 from core.terminal import bytes_text, table
 from node import control
 from node.cli.opening import Opened, open_node
@@ -39,12 +41,36 @@ def current_report(opened: Opened) -> StatusReport:
     """The report of this moment."""
     settings = opened.settings
     running = control.is_listening(control.socket_path(opened.state_dir))
-    report = load_report(opened.state_dir)
+    report = _of_the_daemon(opened) if running else None
+    report = report or load_report(opened.state_dir)
     if report is None or (report.partner, report.node) != (settings.partner, settings.node.name):
         now = SystemClock().now()
         report = empty_report(settings.partner, settings.node.name, version("syncline"), now)
     published = {str(section.id(settings.partner)): section.path for section in settings.publish}
-    return reconcile(report, published, daemon_running=running)
+    report = reconcile(report, published, daemon_running=running)
+    if report.hub.last_contact is None and not running:
+        report = _with_standing(report, opened)
+    return report
+
+
+def _of_the_daemon(opened: Opened) -> StatusReport | None:
+    """What the daemon knows: its file may be older, where the disk is full."""
+    try:
+        return StatusReport.model_validate_json(json.dumps(opened.ask_daemon("status")))
+    except (SynclineError, ValidationError):
+        return None
+
+
+def _with_standing(report: StatusReport, opened: Opened) -> StatusReport:
+    """Say that this node has not joined, or waits for the operator, when that is why nothing happens."""
+    from node import identity  # noqa: PLC0415 - cryptography, which no other report needs
+
+    try:
+        identity.load(opened.state_dir, opened.passphrase).tls()
+    except SynclineError as error:
+        fault = Fault.of(error, SystemClock().now())
+        return report.model_copy(update={"faults": {**report.faults, "membership": fault}})
+    return report
 
 
 def render(report: StatusReport) -> str:

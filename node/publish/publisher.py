@@ -96,9 +96,13 @@ class Publisher:
             with translated(self._state.path), _disk(self._tools.work_dir):
                 return self._run()
         except SynclineError as error:
-            self._note_error(error)
-            if error.reason == "FENCED":
-                self._offer_adoption()
+            found = self._fencing_head() if error.reason == "FENCED" else None
+            turned_back = self._turned_back(found) if found is not None else None
+            self._note_error(turned_back or error)
+            if turned_back is not None:
+                raise turned_back from error
+            if found is not None:
+                self._tools.standing.note(PublishState.FENCED, waiting=_fenced(found).facts())
             raise
 
     def _run(self) -> PublishOutcome:
@@ -125,6 +129,9 @@ class Publisher:
             return None
         if approved != found.id and (known or not self._state.was_rebuilt):
             return _foreign_head(found)
+        turned_back = self._turned_back(found)
+        if turned_back is not None:
+            raise turned_back
         head = recover.recover(self._records, tools.hub, found, tools.work_dir, tools.limits)
         _log.warning("head recovered from the hub", dataset=self.dataset, seq=head.manifest_seq)
         return None
@@ -159,15 +166,20 @@ class Publisher:
         attention = waiting.attention(self.dataset)
         return PublishOutcome(self.dataset, PublishState.WAITING, attention=attention, again_at=again_at)
 
-    def _offer_adoption(self) -> None:
-        """Let `approve` take over the head that fenced this node, when a person has decided that it may."""
-        tools = self._tools
+    def _fencing_head(self) -> recover.Found | None:
+        """What stands at the hub in this node's way; `approve` can take it over, if a person decides so."""
         try:
-            found = recover.find_head(tools.hub, self.dataset, self._own_keys(), tools.limits)
+            return recover.find_head(self._tools.hub, self.dataset, self._own_keys(), self._tools.limits)
         except SynclineError:
-            return  # said at the next pass
-        if found is not None:
-            self._tools.standing.note(PublishState.FENCED, waiting=_fenced(found).facts())
+            return None  # said at the next pass
+
+    def _turned_back(self, found: recover.Found) -> SynclineError | None:
+        """A hub that has less than it accepted is its operator's trouble, and no other node's doing."""
+        head = self._records.head() or Head()
+        if not recover.is_behind(found, head):
+            return None
+        seq = found.manifest.manifest.seq if found.manifest else 0
+        return recover.hub_turned_back(self.dataset, seq, head.manifest_seq)
 
     def _note_error(self, error: SynclineError) -> None:
         state = PublishState.FAILED

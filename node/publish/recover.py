@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from io import BufferedRandom
 from pathlib import Path
 
-from core.errors import Denied, Untrusted
+from core.errors import Conflict, Denied, Untrusted
 from core.limits import LIMITS, Limits
 from core.names import DatasetId
 from node.publish.describe import described_in
@@ -71,6 +71,26 @@ def find_head(
     except Denied:
         return None  # so far as we may know, it does not exist
     return None if policy is None and manifest is None else Found(policy, manifest)
+
+
+def is_behind(found: Found | None, head: Head) -> bool:
+    """Whether the hub has less than it has accepted from this node: it was turned back, or says it was.
+
+    Such a head is never taken over: the next version would be a second one of a number that is out already.
+    """
+    manifest_seq = found.manifest.manifest.seq if found and found.manifest else 0
+    policy_seq = found.policy.policy.seq if found and found.policy else 0
+    return manifest_seq < head.manifest_seq or policy_seq < head.policy_seq
+
+
+def hub_turned_back(dataset: DatasetId, seq: int, accepted_seq: int) -> Conflict:
+    """What to say of a hub that has version `seq`, and has accepted `accepted_seq`."""
+    has = f"version {seq}" if seq else "no version"
+    return Conflict(
+        f"the hub has {has} of {dataset}, and has accepted version {accepted_seq} before: it was turned back",
+        remedy="tell its operator, who restores what it lost; until then nothing new is signed here",
+        reason="HUB_TURNED_BACK",
+    )
 
 
 def recover(

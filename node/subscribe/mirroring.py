@@ -241,11 +241,11 @@ class Mirroring:
         self._bytes_left = plan.fetch_bytes
         there = leftover_bytes(leftover) if leftover is not None else 0
         needed, kept = max(0, plan.fetch_bytes - there), self._tools.limits.disk_reserve_bytes
-        free = mirror.free_bytes()
-        if needed + kept > free:
+        lacking = needed + kept - mirror.free_bytes()
+        if lacking > 0:
             raise Unavailable(
-                f"the next version needs {needed:,} bytes at {mirror.path}, where {free:,} are free, "
-                f"of which {kept:,} stay free",
+                f"{mirror.path}: {lacking:,} bytes are missing: the next version needs {needed:,}, "
+                f"and {kept:,} are kept free",
                 remedy="free some space, or lower keep in that [[subscribe]] section; it is tried again",
                 reason="DISK_FULL",
             )

@@ -8,7 +8,7 @@ import pytest
 import structlog
 
 from core import commands
-from core.errors import Unavailable, Untrusted
+from core.errors import NEEDS_ATTENTION, Unavailable, Untrusted
 from node.cli import COMMANDS, app
 from node.cli.opening import read_passphrase
 from node.cli.status_cmd import render as render_status
@@ -64,16 +64,17 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
 
 
 def test_config_is_accepted_before_and_after_the_command(config: Path, capsys: pytest.CaptureFixture[str]):
-    assert run("--config", config, "status", "--json") == 0
+    assert run("--config", config, "status", "--json") == NEEDS_ATTENTION
     before = json.loads(capsys.readouterr().out)
-    assert run("status", "--json", "--config", config) == 0
+    assert run("status", "--json", "--config", config) == NEEDS_ATTENTION
     after = json.loads(capsys.readouterr().out)
     assert [each["publish"] for each in (before, after)] == [before["publish"]] * 2
 
 
 def test_status_before_anything_has_happened(config: Path, capsys: pytest.CaptureFixture[str]):
-    assert run("status", "--config", config) == 0
+    assert run("status", "--config", config) == NEEDS_ATTENTION
     shown = capsys.readouterr().out
+    assert "syncline-node join FILE" in shown
     assert "la-dgm/maps" in shown
     assert "not published yet" in shown
     assert "daemon not running" in shown

@@ -186,6 +186,43 @@ def test_a_restored_node_is_fenced_and_says_so(agency: Agency, tmp_path: Any) ->
     assert agency.listed() == {"a.txt": len("gamma")}
 
 
+class TurnedBackHub:
+    """A hub that was restored from a backup, or lies: it knows the first version alone."""
+
+    def __init__(self, hub: Any) -> None:
+        self._hub = hub
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._hub, name)
+
+    def list_versions(self, dataset: Any, first: int) -> Any:
+        return iter(list(self._hub.list_versions(dataset, first))[:1])
+
+    def commit_version(self, *_: Any, **__: Any) -> Any:
+        raise Conflict("number 3 does not follow the hub's newest, number 1", reason="FENCED")
+
+
+def test_a_hub_that_was_turned_back_never_makes_an_owner_sign_a_second_version_of_a_number(
+    agency: Agency,
+) -> None:
+    """Approving would fork the chain: every reader of the lost version would refuse this owner for ever."""
+    agency.write("a.txt", "alpha")
+    agency.publish()
+    agency.write("a.txt", "beta")
+    agency.publish()
+    agency.write("a.txt", "gamma")
+    agency.clock.advance(60)
+    for _ in range(2):
+        with pytest.raises(Conflict) as raised:
+            agency.publisher(TurnedBackHub(agency.hub)).run()
+        assert raised.value.reason == "HUB_TURNED_BACK"
+        assert "version 1" in raised.value.message and "accepted version 2" in raised.value.message
+        with pytest.raises(InvalidInput):
+            approve(agency.state, agency.dataset)
+    outcome = agency.publish()  # the hub is as it was
+    assert (outcome.seq, outcome.changed) == (3, True)
+
+
 def test_a_doubled_node_with_an_empty_state_waits_for_a_person(agency: Agency) -> None:
     agency.write("a.txt", "alpha")
     agency.publish()

@@ -1,5 +1,6 @@
 """A plan shows what a pass would do, contacts nobody and writes nothing."""
 
+from contextlib import closing
 from datetime import timedelta
 
 from node.plan import Plan, make_plan
@@ -94,3 +95,16 @@ def test_rules_depend_on_their_content_alone(agency: Agency) -> None:
     )
     assert one == other
     assert len(set(one)) == 3  # type: ignore[call-overload]
+
+
+def test_a_partner_that_is_no_member_and_a_denial_are_in_the_plan(agency: Agency) -> None:
+    agency.write("a.txt", "alpha")
+    share = [{"with": ["cn-cgz"], "allow": ["read"]}, {"with": ["th-dmr"], "deny": ["read"]}]
+    settings = agency.settings(share=share)
+    with closing(NodeState(agency.state_dir, read_only=True)) as state:
+        members = {"cn-cgs", "th-dmr", "la-dgm"}
+        made = make_plan(settings.publish[0], settings, state, agency.clock, members=members)
+    text = "\n".join(made.warnings)
+    assert "cn-cgz is no active member of the federation; did you mean 'cn-cgs'?" in text
+    assert "th-dmr may not read" in text
+    assert "th-dmr is no" not in text

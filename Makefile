@@ -38,13 +38,13 @@ check: $(STAMP) ## format, lint, types, import contracts, proto lint and drift
 protos: $(STAMP) ## regenerate protos/gen from protos/
 	$(BIN)/python protos/generate.py
 
-bench: $(STAMP) ## Syncline and rsync over ssh on the same data
-	$(BIN)/python -m benchmarks
+bench: $(STAMP) ## Syncline and rsync over ssh on the same data (ARGS="--scale 0.05" for a taste)
+	$(BIN)/python -m benchmarks $(ARGS)
 
-lock: ## resolve requirements.lock again
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --all-extras --output-file requirements.lock pyproject.toml
+lock: $(STAMP) ## bring requirements.lock in line with pyproject.toml (ARGS=--upgrade for newer versions)
+	$(BIN)/uv pip compile $(ARGS) --quiet --universal --generate-hashes --no-annotate --no-emit-index-url --no-header --all-extras --output-file requirements.lock pyproject.toml
 
 clean: ## remove what the commands above made
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .demo .data
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis .demo .data
 
 .PHONY: help install demo test soak check protos bench lock clean

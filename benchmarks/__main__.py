@@ -33,7 +33,7 @@ def main() -> None:
     machine = f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     print(f"{machine}, scale {arguments.scale}, load {os.getloadavg()[0]:.1f}")
     print(
-        f"{'task':<26}{'program':<20}{'seconds':>9}{'CPU s':>8}{'own MiB':>9}{'server MiB':>12}"
+        f"{'task':<26}{'program':<26}{'seconds':>9}{'CPU s':>8}{'own MiB':>9}{'server MiB':>12}"
         f"{'wire MiB':>10}",
         flush=True,
     )
@@ -96,7 +96,7 @@ class Mover:
 def report(task: str, program: str, cost: Cost) -> None:
     """One line of the table."""
     print(
-        f"{task:<26}{program:<20}{cost.seconds:>9.2f}{cost.cpu_seconds:>8.2f}"
+        f"{task:<26}{program:<26}{cost.seconds:>9.2f}{cost.cpu_seconds:>8.2f}"
         f"{cost.memory_bytes / MIB:>9.0f}{cost.service_memory_bytes / MIB:>12.0f}"
         f"{cost.wire_bytes / MIB:>10.1f}",
         flush=True,

@@ -110,6 +110,12 @@ def _split(address: str) -> tuple[str, int]:
 
 
 def _wrong_hub(address: str, why: str) -> Untrusted:
+    if "expired" in why or "not yet valid" in why:  # most often a clock, and no impostor
+        return Untrusted(
+            f"the certificate of {address} is out of its time: {why}",
+            remedy="look at this machine's clock first (timedatectl); if it is right, tell the hub's operator",
+            reason="WRONG_TIME",
+        )
     return Untrusted(
         f"who answers at {address} is not the hub that this node was invited to: {why}",
         remedy="nothing secret was sent; ask the hub's operator, by telephone, whether the address is right",

@@ -1,5 +1,6 @@
 """Every call of `HubApi` over TLS to a running hub, and what happens when the hub misbehaves or goes away."""
 
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -183,6 +184,21 @@ def test_another_hub_at_the_address_is_untrusted(world: World, tmp_path: Path) -
 def test_a_wrong_host_name_is_untrusted(running: RunningHub) -> None:
     with pytest.raises(Untrusted, match="localhost"):
         check_hub(f"localhost:{running.ports.node_port}", running.ca, "test-geo", 5)
+
+
+def test_a_clock_that_is_off_is_not_taken_for_an_impostor(
+    running: RunningHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def out_of_time(*_: object, **__: object) -> None:
+        error = ssl.SSLCertVerificationError("certificate verify failed")
+        error.verify_message = "certificate has expired"
+        raise error
+
+    monkeypatch.setattr(ssl.SSLContext, "wrap_socket", out_of_time)
+    with pytest.raises(Untrusted) as refused:
+        check_hub(f"127.0.0.1:{running.ports.node_port}", running.ca, "test-geo", 5)
+    assert refused.value.reason == "WRONG_TIME"
+    assert "clock" in refused.value.remedy
 
 
 def test_no_error_of_the_library_leaks(world: World) -> None:

@@ -113,7 +113,7 @@ def _wrong_hub(address: str, why: str) -> Untrusted:
     if "expired" in why or "not yet valid" in why:  # most often a clock, and no impostor
         return Untrusted(
             f"the certificate of {address} is out of its time: {why}",
-            remedy="look at this machine's clock first (timedatectl); if it is right, tell the hub's operator",
+            remedy="look at this machine's clock (timedatectl); if it is right, tell the hub's operator",
             reason="WRONG_TIME",
         )
     return Untrusted(

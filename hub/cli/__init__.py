@@ -40,6 +40,6 @@ app = commands.new_app(
 def main() -> None:
     """Run the command line and exit the process with its status."""
     if any(find_spec(part) is None for part in PARTS):
-        remedy = "pip install 'syncline[hub]'"
+        remedy = "in a checkout of Syncline: pip install '.[hub]'"
         sys.exit(commands.show_error(InvalidInput("the hub's parts are not installed", remedy=remedy)))
     commands.main(app)

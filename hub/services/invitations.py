@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from core.clock import format_instant
-from core.errors import Conflict, Denied, InvalidInput
+from core.errors import Conflict, Denied, InvalidInput, Unavailable
 from core.names import NodeName, PartnerId, check_node, check_partner
 from hub.services.certificates import NodeCertificates
 from hub.services.context import Context
@@ -63,7 +63,16 @@ class Invitations:
         if not names:
             raise InvalidInput(f"{partner} needs a name", remedy="give it with --name")
         if approve_on_join:
-            self._registry.check_keys(self._context.administrator_keys())
+            try:
+                self._registry.check_keys(self._context.administrator_keys())
+            except Unavailable as error:
+                # The running hub signs when the node joins: what a command is given would not help it.
+                raise Unavailable(
+                    error.message,
+                    remedy="name their folder as admin_keys in hub.toml and restart the hub, "
+                    "or invite without --approve-on-join",
+                    reason=error.reason,
+                ) from None
         self._certificates.authority()  # without it nobody can be enrolled
         token = secrets.token_urlsafe(TOKEN_BYTES)
         now = self._clock.now()

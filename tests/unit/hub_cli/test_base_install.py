@@ -23,7 +23,7 @@ def test_a_base_install_says_how_to_get_the_hub(
         cli.main()
     assert exit_.value.code == 2
     assert capsys.readouterr().err == (
-        "error: the hub's parts are not installed\n  → pip install 'syncline[hub]'\n"
+        "error: the hub's parts are not installed\n  → in a checkout of Syncline: pip install '.[hub]'\n"
     )
 
 

@@ -201,6 +201,7 @@ def test_approve_on_join_needs_the_keys_at_hand(federation: TestFederation):
     with pytest.raises(Unavailable) as refused:
         Joiner(federation, approve_on_join=True)
     assert refused.value.reason == "THRESHOLD"
+    assert "admin_keys" in refused.value.remedy  # `invite` takes no --keys: the running hub signs
 
 
 def test_approve_on_join_enrols_at_once(federation: TestFederation):

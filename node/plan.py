@@ -189,7 +189,7 @@ def _strangers(rules: tuple[Rule, ...], members: Collection[str] | None) -> list
     for one in sorted(named.difference(members)) if members is not None else ():
         close = difflib.get_close_matches(one, list(members or ()), n=1)
         hint = f"did you mean {close[0]!r}?" if close else "its rules wait until it joins"
-        lines.append(f"{one} is no active member of the federation; {hint}")
+        lines.append(f"{one} is not among the members that this node knows of; {hint}")
     return lines
 
 

@@ -6,15 +6,16 @@
 
 Names and titles are written as they are (UTF-8); only control characters are escaped, so that a
 hostile file name cannot forge a log line or move a terminal's cursor. The event says what
-happened; a warning or error carries `remedy=`.
+happened; a warning or error carries `remedy=`. A log that cannot be written stops nobody's work.
 """
 
 import logging
 import sys
 import unicodedata
 from collections.abc import Callable, MutableMapping
+from contextlib import suppress
 from functools import partial
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 # structlog is imported with the first event that is shown: it brings a good part of `rich`, and most short
 # commands show nothing. Until then a configuration waits here, with the level below which events are dropped.
@@ -42,20 +43,39 @@ def _escape(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Muta
 
 
 def configure(*, json: bool = False, level: str = "info", stream: TextIO | None = None) -> None:
-    """Set up logging for the process. `stream` defaults to standard error."""
-    setting = partial(_configure, json, level, sys.stderr if stream is None else stream)
+    """Set up logging for the process. `stream` defaults to standard error, as it is at each line."""
+    setting = partial(_configure, json, level, _Output(stream))
     _waiting[:] = [(setting, getattr(logging, level.upper()))]
     if "structlog" in sys.modules:
         _configured()
 
 
-def _configure(json: bool, level: str, target: TextIO) -> None:
+class _Output:
+    """The part of a file that lines are written to."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream
+
+    @property
+    def stream(self) -> TextIO:
+        return sys.stderr if self._stream is None else self._stream
+
+    def write(self, text: str) -> None:
+        with suppress(OSError, ValueError):  # its reader has gone, its disk is full, it was closed
+            self.stream.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self.stream.flush()
+
+
+def _configure(json: bool, level: str, output: _Output) -> None:
     import structlog  # noqa: PLC0415
 
     renderer: Any = (
         structlog.processors.JSONRenderer(ensure_ascii=False)
         if json
-        else structlog.dev.ConsoleRenderer(colors=target.isatty(), pad_event_to=0)
+        else structlog.dev.ConsoleRenderer(colors=output.stream.isatty(), pad_event_to=0)
     )
     structlog.configure(
         processors=[
@@ -67,7 +87,7 @@ def _configure(json: bool, level: str, target: TextIO) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.WriteLoggerFactory(target),
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", output)),
         cache_logger_on_first_use=False,
     )
 

@@ -8,10 +8,19 @@ A test that wants more or fewer than its neighbours says so as a share of `setti
 
 import os
 
+import pytest
 from hypothesis import settings
+
+from core import logs
 
 # No deadlines: a busy machine is no bug.
 settings.register_profile("everyday", max_examples=100, deadline=None, print_blob=True)
 settings.register_profile("ci", settings.get_profile("everyday"), derandomize=True, database=None)
 settings.register_profile("soak", settings.get_profile("everyday"), max_examples=5000)
 settings.load_profile("ci" if os.environ.get("CI") else "everyday")
+
+
+@pytest.fixture(autouse=True)
+def logs_to_standard_error() -> None:
+    """Whatever commands the test before ran in this process."""
+    logs.configure()

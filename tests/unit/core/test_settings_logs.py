@@ -134,3 +134,21 @@ def test_levels_filter() -> None:
     logs.get_logger("test").warning("loud", remedy="look")
     assert "quiet" not in stream.getvalue()
     assert "loud" in stream.getvalue()
+
+
+def test_the_log_goes_to_standard_error_as_it_is_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    logs.configure()
+    now = io.StringIO()
+    monkeypatch.setattr("sys.stderr", now)
+    logs.get_logger("test").warning("here")
+    assert "here" in now.getvalue()
+
+
+@pytest.mark.parametrize("fault", [OSError("no reader"), ValueError("closed")])
+def test_a_log_that_cannot_be_written_stops_nobody(fault: Exception) -> None:
+    class Broken(io.StringIO):
+        def write(self, text: str, /) -> int:
+            raise fault
+
+    logs.configure(stream=Broken())
+    logs.get_logger("test").error("lost")

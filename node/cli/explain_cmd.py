@@ -39,6 +39,8 @@ def explain(
     check_action(action)
     if owner_of(name) == own:
         answer, source = explain_own(opened.state_dir, name, who, action, SystemClock().now()), "own policy"
+        if not answer.policy_seq:
+            opened.settings.published(name)  # without a policy, a name that is not published is a mistake
     else:
         answer, source = _ask_hub(opened, name, who, action), "hub"
     if as_json:

@@ -107,6 +107,7 @@ def test_wrong_arguments_are_explained_in_a_line_or_two(config: Path, capsys: py
     for arguments in (
         ("explain", "maps", "cn-cgs", "write"),
         ("explain", "maps", "Peking", "read"),
+        ("explain", "mpas", "cn-cgs", "read"),
         ("approve", "mpas"),
         ("status", "--josn"),
     ):

@@ -385,7 +385,7 @@ def test_fsck_of_a_sound_hub_finds_nothing_and_of_a_damaged_one_exits_with_7(
     assert line.json("fsck")["findings"]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+@pytest.mark.skipif(os.geteuid() != 0, reason="NOT TESTED: only root can give a folder away")
 def test_another_user_is_sent_to_the_right_one(line: CommandLine) -> None:
     # Root's -wal and -shm files would lock the hub out of its own database.
     os.chown(line.directory, 65534, 65534)

@@ -132,7 +132,7 @@ def test_all_files_gone_never_makes_an_empty_version(agency: Agency) -> None:
     assert len(agency.versions()) == 1
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+@pytest.mark.skipif(os.geteuid() == 0, reason="NOT TESTED: root reads everything")
 def test_an_unreadable_file_holds_its_last_state(agency: Agency) -> None:
     fill(agency)
     agency.publish()

@@ -124,7 +124,7 @@ def make_plan(
         folder = identify(section.path)
         gone = folder.unmounted(FolderIdentity.from_text(head.folder))
         observe(section, records, scratch, gone, limits)
-        waiting = guard.check(head, scratch.count(ABSENT), folder, section.remove_guard)
+        waiting = guard.check(head, scratch.removals(), folder, section.remove_guard)
         uploads = section.upload == "always" or policy_intent.grants_read(rules, settings.partner, (), now)
         issues = scratch.issues(2 * SHOWN_MAX)
         changing = scratch.count(NEW, KNOWN)

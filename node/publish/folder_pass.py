@@ -64,15 +64,20 @@ class FolderPass:
             observe(tools.section, tools.records, self._scratch, self._unmounted, tools.limits)
             if self._scratch.count(NEW, KNOWN, ABSENT).files:
                 self._unsettled = await_rest(self._scratch, tools.section, tools.clock)
-            removals = self._scratch.count(ABSENT)
-            waiting = guard.check(head, removals, self.folder, tools.section.remove_guard)
-            if waiting and not waiting.covered_by(approval):
+            waiting = self._waiting(head)
+            if waiting is not None:
                 return self._wait(waiting, head)
             outcome = self._publish(head)
             self._remember_folder()
             return outcome
         finally:
             self._scratch.close()
+
+    def _waiting(self, head: Head, *, read: bool = False) -> Waiting | None:
+        """What a person must approve first; `read`: the files were, so a new name shows by its content."""
+        removals = self._scratch.removals(by_content=read)
+        waiting = guard.check(head, removals, self.folder, self.tools.section.remove_guard)
+        return waiting if waiting and not waiting.covered_by(self.tools.standing.approval()) else None
 
     # -- reading, uploading ---------------------------------------------------------------------
 
@@ -97,7 +102,8 @@ class FolderPass:
         finally:
             if to_read.files:
                 tools.progress.end()
-        return self._commit(head, built)
+        waiting = self._waiting(head, read=True)  # a new name that was held meanwhile stands for nothing
+        return self._commit(head, built) if waiting is None else self._wait(waiting, head)
 
     def _wanted(self, head: Head, uploads: bool) -> PublishOutcome | None:
         """None when something is to be signed or brought to the hub; else how the pass ends."""

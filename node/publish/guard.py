@@ -1,9 +1,10 @@
 """What must wait for a person: many removals at once, another folder in the place of the published one.
 
 Rules: removals above the guard (a share of the published files, or of their bytes) wait, and so does a
-folder whose identity changed; an approval covers what was shown and nothing worse.
+folder whose identity changed; an approval covers what was shown and nothing worse. A file that stands in the
+folder under a new name is not removed (`Scratch.removals`).
 
-    waiting = check(records.head(), removals, folder, guard=0.2)
+    waiting = check(records.head(), scratch.removals(), folder, guard=0.2)
     if waiting and not waiting.covered_by(records.approval()): ...
 """
 

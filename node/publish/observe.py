@@ -124,4 +124,6 @@ class _Comparison:
         self._scratch.issue(known[0], "held", reason)
 
     def _keep(self, known: KnownRow, state: str) -> None:
-        self._scratch.add(WorkItem(known[0], None, _NO_STAT, "", known[1], known[2], None, 0, state))
+        # What was hashed last is what was published: else its stat says nothing of the published file.
+        stat = Stat(*known[3:8]) if state == ABSENT and known[9] == known[1] else _NO_STAT
+        self._scratch.add(WorkItem(known[0], None, stat, "", known[1], known[2], None, 0, state))

@@ -3,7 +3,7 @@
 A pass over a first version may touch a million files; here they wait, sorted by path, instead of in memory.
 A file's `state` goes from NEW (to be read) or KNOWN (its content is known from an unchanged stat) to READY,
 SAME (read, and as published) or HELD (its last published state stays). ABSENT is a published file that was
-seen to be gone.
+seen to be gone, with the stat of its last hashing, by which it is known again under a new name.
 """
 
 import sqlite3
@@ -142,6 +142,28 @@ class Scratch:
             "SELECT count(*), coalesce(sum(CASE WHEN state IN (?, ?) THEN was_bytes"  # noqa: S608
             f" ELSE coalesce(bytes, size) END), 0) FROM work WHERE state IN ({marks}){which}",
             (ABSENT, HELD, *states),
+        ).fetchone()
+        return Counts(*row)
+
+    def removals(self, *, by_content: bool = False) -> Counts:
+        """The published files that are gone, less those that stand in the folder under a new name.
+
+        A new name is an added file that travels and has the inode, size and modification time of the one
+        that is gone; `by_content`, once the files have been read, its content as well. One new name stands
+        for one old one.
+        """
+        self._flush()
+        key = "inode, size, mtime_ns" + (", {}" if by_content else "")
+        row = self._connection.execute(
+            "SELECT count(*), coalesce(sum(g.was_bytes), 0) FROM ("  # noqa: S608 -- columns and marks alone
+            f"SELECT *, row_number() OVER (PARTITION BY {key.format('was')} ORDER BY path) AS nth"
+            " FROM work WHERE state = ?) g LEFT JOIN ("
+            f"SELECT {key.format('sha256')}, count(*) AS names FROM work"
+            f" WHERE was IS NULL AND state IN (?, ?, ?) AND inode > 0 GROUP BY {key.format('sha256')}) n"
+            " ON n.inode = g.inode AND n.size = g.size AND n.mtime_ns = g.mtime_ns"
+            + (" AND n.sha256 = g.was" if by_content else "")
+            + " WHERE n.names IS NULL OR g.nth > n.names",
+            (ABSENT, NEW, KNOWN, READY),
         ).fetchone()
         return Counts(*row)
 

@@ -346,3 +346,50 @@ def test_a_full_disk_of_the_node_is_said_and_loses_nothing(
     assert raised.value.remedy
     assert len(agency.versions()) == 1
     assert agency.publish().seq == 2
+
+
+def test_a_renamed_file_is_no_removal_for_the_guard(agency: Agency) -> None:
+    fill(agency, 3)
+    agency.publish()
+    (agency.folder / "f1.txt").rename(agency.folder / "renamed.txt")
+    outcome = agency.publish()
+    assert (outcome.state, outcome.files) == (PublishState.PUBLISHED, 3)
+    assert sorted(agency.listed()) == ["f0.txt", "f2.txt", "renamed.txt"]
+
+
+def test_a_file_of_the_same_size_and_time_in_another_place_is_no_new_name(agency: Agency) -> None:
+    fill(agency, 3)
+    agency.publish()
+    gone = agency.folder / "f1.txt"
+    times = gone.stat()
+    agency.write("other.txt", "anything")  # made before the other is gone: another inode
+    (agency.folder / "other.txt").write_text("file X")
+    os.utime(agency.folder / "other.txt", ns=(times.st_atime_ns, times.st_mtime_ns))
+    gone.unlink()
+    assert agency.publish().state is PublishState.WAITING
+
+
+def test_a_new_name_with_other_content_stands_for_nothing(agency: Agency) -> None:
+    """Rewritten in place with the old size and time, then renamed: what was published is nowhere any more."""
+    fill(agency, 3)
+    agency.publish()
+    file = agency.folder / "f1.txt"
+    times = file.stat()
+    file.write_text("file X")
+    os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+    file.rename(agency.folder / "other.txt")
+    assert agency.publish().state is PublishState.WAITING
+    assert len(agency.versions()) == 1
+
+
+def test_one_new_name_stands_for_one_old_one(agency: Agency) -> None:
+    fill(agency, 3)
+    os.link(agency.folder / "f0.txt", agency.folder / "g0.txt")
+    os.link(agency.folder / "f0.txt", agency.folder / "h0.txt")
+    agency.publish()
+    (agency.folder / "f0.txt").rename(agency.folder / "new.txt")
+    (agency.folder / "g0.txt").unlink()
+    (agency.folder / "h0.txt").unlink()
+    outcome = agency.publish()
+    assert outcome.state is PublishState.WAITING
+    assert "2 of 5 files" in outcome.attention[0]

@@ -13,13 +13,14 @@ import re
 from pathlib import Path
 from typing import Literal
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from core import settings as toml
 from core.errors import InvalidInput
+from core.names import check_partner
 from core.settings import Section
 from hub.layout import Layout
-from hub.services.context import Federation
+from hub.services.context import Federation, Quotas
 
 DEFAULT_PATH = Path("/etc/syncline/hub.toml")
 
@@ -115,12 +116,36 @@ class ServerTable(Section):
         return value
 
 
+class QuotaTable(Section):
+    """`[quota]`: how many uncompressed bytes the hub keeps for each owner."""
+
+    default_bytes: int | None = None
+    partners: dict[str, int] = Field(default_factory=dict[str, int])
+
+    @field_validator("default_bytes")
+    @classmethod
+    def _not_negative(cls, value: int | None) -> int | None:
+        if value is not None and value < 0:
+            raise InvalidInput("quota: default_bytes must be 0 or more", remedy="leave it out for no quota")
+        return value
+
+    @field_validator("partners")
+    @classmethod
+    def _of_partners(cls, value: dict[str, int]) -> dict[str, int]:
+        for partner, count in value.items():
+            check_partner(partner)
+            if count < 0:
+                raise InvalidInput(f"quota.partners: {partner} must be 0 or more bytes")
+        return value
+
+
 class HubSettings(Section):
     """The whole file."""
 
     hub: HubTable
     log: LogTable = LogTable()
     server: ServerTable = ServerTable()
+    quota: QuotaTable = QuotaTable()
 
     @property
     def layout(self) -> Layout:
@@ -141,6 +166,11 @@ class HubSettings(Section):
     def federation(self) -> Federation:
         """The federation and its addresses, as services want them."""
         return Federation(self.hub.federation, self.hub.address, self.hub.enrol_address)
+
+    @property
+    def quotas(self) -> Quotas:
+        """How much each owner may keep here."""
+        return Quotas(self.quota.default_bytes, self.quota.partners)
 
     @property
     def hosts(self) -> frozenset[str]:
@@ -222,4 +252,12 @@ level = "info"
 threads = 16
 # Seconds that calls in flight get to finish when the hub stops.
 stop_grace_s = 20
+
+# How many bytes the hub keeps for each partner, counted before compression, all versions together and
+# what several of them share once. An upload beyond is refused, and nothing that is here is touched.
+# Without this table: as much as the disk takes.
+# [quota]
+# default_bytes = 500_000_000_000
+# [quota.partners]
+# la-dgm = 2_000_000_000_000
 """

@@ -62,6 +62,7 @@ async def serve(
             clock=clock,
             limits=limits,
             administrator_keys=administrator_keys,
+            quotas=settings.quotas,
         ) as hub,
     ):
         duties = SigningDuties(hub, settings, administrator_keys, clock, limits)

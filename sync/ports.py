@@ -189,10 +189,11 @@ class ChunkStore(Protocol):
         """For each id, whether it is not here."""
         ...
 
-    def put(self, chunks: Iterable[StoredChunk]) -> None:
+    def put(self, chunks: Iterable[StoredChunk], *, raw_bytes_max: int | None = None) -> None:
         """Append chunks; durable only after `commit`. Chunks that are here already are passed over.
 
-        Raises `Corrupt` when decoded bytes do not have the id, `Unavailable` (reason DISK_FULL).
+        With `raw_bytes_max` all or none: what would make `raw_bytes` exceed it is refused. Raises `Corrupt`
+        when decoded bytes do not have the id, `Denied` (QUOTA_EXCEEDED), `Unavailable` (reason DISK_FULL).
         """
         ...
 
@@ -204,6 +205,10 @@ class ChunkStore(Protocol):
         """The chunks in the order asked, as stored (not decoded). Raises `Corrupt`, or `Unavailable` when one
         is missing.
         """
+        ...
+
+    def raw_bytes(self) -> int:
+        """The uncompressed bytes of all chunks that were put, durable or not yet."""
         ...
 
     def verify(self) -> Iterator[str]:

@@ -62,6 +62,7 @@ def opened(settings: HubSettings) -> Generator[Hub]:
             federation=settings.federation,
             clock=SystemClock(),
             administrator_keys=lambda: keys_at_hand(settings.admin_keys, secret),
+            quotas=settings.quotas,
         ) as hub:
             yield hub
     except OperationalError as error:  # locked for too long, disk full, read-only

@@ -16,10 +16,12 @@ from core.errors import NEEDS_ATTENTION
 from core.limits import LIMITS
 from core.logs import printable
 from hub.administrators import key_files
+from hub.cli.partners import use_json, use_text
 from hub.cli.setting import ago, instant, opened, same_config, settings_of
 from hub.config import HubSettings
 from hub.fleet_view import NodeView, look
 from hub.lock import is_running
+from hub.services.content import Use
 from hub.services.hub import Hub
 from security.certificates import validity
 from security.registry import ACTIVE
@@ -46,6 +48,7 @@ def status(ctx: typer.Context, as_json: JsonOption = False, config: ConfigOption
             *_of_members(hub, nodes, now, command),
             *_of_signatures(hub, settings, now, command),
             *_of_machine(settings, now, command),
+            *_of_quotas(report),
         ]
     if as_json:
         emit_json({**report, "nodes": nodes, "attention": attention})
@@ -77,6 +80,7 @@ def _report(hub: Hub, settings: HubSettings, now: datetime) -> dict[str, Any]:
                 "state": standing.state,
                 "last_seen": instant(standing.last_seen),
                 "nodes": [node.name for node in standing.partner.nodes],
+                **use_json(hub.content.use(standing.partner.id)),
             }
             for standing in hub.registry.partners()
         ],
@@ -134,6 +138,19 @@ def _of_signatures(hub: Hub, settings: HubSettings, now: datetime, command: str)
     return found
 
 
+def _of_quotas(report: dict[str, Any]) -> list[Attention]:
+    return [
+        Attention(
+            f"{partner['partner']} has used up its quota: {partner['used_bytes']:,}"
+            f" of {partner['quota_bytes']:,} bytes",
+            "raise it under [quota.partners] in hub.toml and restart the hub, or leave it",
+            urgent=False,
+        )
+        for partner in report["partners"]
+        if partner["quota_bytes"] is not None and partner["used_bytes"] >= partner["quota_bytes"]
+    ]
+
+
 def _of_machine(settings: HubSettings, now: datetime, command: str) -> list[Attention]:
     found: list[Attention] = []
     if not is_running(settings.layout):
@@ -170,13 +187,14 @@ def _print(report: dict[str, Any], nodes: list[NodeView], attention: list[Attent
         f" {report['log_leaves']} log leaves"
     )
     say(f"  disk          {report['disk_free_bytes']:,} of {report['disk_total_bytes']:,} bytes free")
-    members = Table("partner", "state", "node", "sync", "last report", box=None, pad_edge=False)
+    members = Table("partner", "state", "node", "sync", "last report", "bytes", box=None, pad_edge=False)
     by_node = {(str(view.partner), str(view.node)): view for view in nodes}
     for partner in report["partners"]:
         for name in partner["nodes"] or [""]:
             view = by_node.get((partner["partner"], name))
             sync, seen = (view.state, ago(view.last_report, now)) if view else ("no report yet", "never")
-            members.add_row(partner["partner"], partner["state"], name, sync, seen)
+            use = use_text(Use(partner["used_bytes"], partner["quota_bytes"]))
+            members.add_row(partner["partner"], partner["state"], name, sync, seen, use)
     if report["partners"]:
         say()
         Console(highlight=False, markup=False).print(members)

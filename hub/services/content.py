@@ -11,13 +11,14 @@ place.
 import shutil
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import islice
 
 import sqlalchemy as sa
 
 from core.errors import Corrupt, InvalidInput, SynclineError, Unavailable
 from core.logs import get_logger
-from core.names import DatasetId, owner_of
+from core.names import DatasetId, PartnerId, owner_of
 from hub.services.context import Caller, Context
 from hub.services.recipes import fetcher
 from hub.services.registry import RegistryService
@@ -40,6 +41,14 @@ _GET_COUNT = 256
 _DISK_LOOK_BYTES = 16 * 1024 * 1024
 
 
+@dataclass(frozen=True, slots=True)
+class Use:
+    """Uncompressed bytes that are kept for an owner, and how many may be; None where there is no quota."""
+
+    used_bytes: int
+    quota_bytes: int | None
+
+
 class Upload:
     """One stream of frames into the caller's own store. One thread may commit while another puts frames:
     what a commit counts was put before it began."""
@@ -50,8 +59,10 @@ class Upload:
         authorise: Callable[[], None],
         check_disk: Callable[[], None],
         context: Context,
+        quota: int | None = None,
     ) -> None:
         self._store = store
+        self._quota = quota
         self._authorise = authorise
         self._check_disk = check_disk
         self._clock = context.clock
@@ -66,7 +77,7 @@ class Upload:
         """Check and append a frame's chunks; not durable yet. Bytes put since the last commit.
 
         Raises `Corrupt` (a chunk is not what its id says, or a malformed frame), `Unavailable` (DISK_FULL),
-        `Denied`.
+        `Denied` (also QUOTA_EXCEEDED: nothing of this frame counts, everything before it does).
         """
         if self._clock.monotonic() >= self._next_look:
             self._authorise()
@@ -74,7 +85,7 @@ class Upload:
         if self._until_look <= 0:
             self._check_disk()
             self._until_look = _DISK_LOOK_BYTES
-        self._store.put(unpack(frame, self._limits))
+        self._store.put(unpack(frame, self._limits), raw_bytes_max=self._quota)
         self._frames += 1
         self._pending_bytes += len(frame)
         self._until_look -= len(frame)
@@ -130,7 +141,14 @@ class ContentService:
             self._registry.require_active(caller, fresh=True)
 
         authorise()
-        return Upload(self._context.stores.of(caller.partner), authorise, self._check_disk, self._context)
+        store, quota = self._context.stores.of(caller.partner), self._context.quotas.of(caller.partner)
+        return Upload(store, authorise, self._check_disk, self._context, quota)
+
+    def use(self, partner: PartnerId) -> Use:
+        """What an owner's chunks take; also beside a running hub."""
+        stores = self._context.stores
+        held = stores.readable(partner).raw_bytes() if partner in stores.owners() else 0
+        return Use(held, self._context.quotas.of(partner))
 
     def read_blobs(
         self,

@@ -5,8 +5,8 @@ A `Caller` is made by the wire from a verified certificate, and by nobody else.
     caller = Caller(PartnerId("la-dgm"), NodeName("main"), tls_key_sha256="…")
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from core.clock import Clock
@@ -48,6 +48,18 @@ class Federation:
 
 
 @dataclass(frozen=True, slots=True)
+class Quotas:
+    """How many uncompressed bytes the hub keeps for an owner; None is as many as the disk takes."""
+
+    default_bytes: int | None = None
+    partners: Mapping[str, int] = field(default_factory=dict[str, int])
+
+    def of(self, partner: PartnerId) -> int | None:
+        """The quota of `partner`."""
+        return self.partners.get(partner, self.default_bytes)
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """What the composition root hands to every service."""
 
@@ -59,3 +71,4 @@ class Context:
     administrator_keys: AdministratorKeys
     clock: Clock
     limits: Limits
+    quotas: Quotas = Quotas()

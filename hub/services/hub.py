@@ -24,7 +24,7 @@ from hub.services import founding
 from hub.services.catalogue import CatalogueService
 from hub.services.changes import ChangesService
 from hub.services.content import ContentService
-from hub.services.context import AdministratorKeys, Context, Federation
+from hub.services.context import AdministratorKeys, Context, Federation, Quotas
 from hub.services.enrolment import EnrolmentService
 from hub.services.fleet import FleetService
 from hub.services.fsck import FsckService
@@ -98,6 +98,7 @@ class Hub:
         administrator_keys: AdministratorKeys = no_keys,
         federation: Federation | None = None,
         open_store: OpenStore = PackStore,
+        quotas: Quotas = Quotas(),  # noqa: B008 - frozen
     ) -> Self:
         """Open an existing hub, also beside a running one; applies waiting schema migrations.
 
@@ -124,6 +125,7 @@ class Hub:
                     clock,
                     limits,
                     open_store,
+                    quotas,
                 )
             )
         except BaseException:
@@ -187,6 +189,7 @@ def _context(
     clock: Clock,
     limits: Limits,
     open_store: OpenStore,
+    quotas: Quotas = Quotas(),  # noqa: B008 - frozen
 ) -> Context:
     return Context(
         layout=layout,
@@ -197,6 +200,7 @@ def _context(
         administrator_keys=administrator_keys,
         clock=clock,
         limits=limits,
+        quotas=quotas,
     )
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from core.errors import Corrupt, Unavailable
+from core.errors import Corrupt, Denied, Unavailable
 from sync.ports import ChunkId
 
 
@@ -10,6 +10,15 @@ def missing_chunk(chunk: ChunkId) -> Unavailable:
     """A chunk that was asked for is not here."""
     return Unavailable(
         f"chunk {chunk.hex()} is not in the store", remedy="upload it again", reason="MISSING_CHUNKS"
+    )
+
+
+def quota_exceeded(used: int, more: int, allowed: int) -> Denied:
+    """The owner has no room left; what is held stays."""
+    return Denied(
+        f"{used:,} of {allowed:,} bytes that the hub keeps for you are used: {more:,} more are too many",
+        remedy="ask the hub's operator for more, or publish less",
+        reason="QUOTA_EXCEEDED",
     )
 
 

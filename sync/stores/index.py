@@ -103,6 +103,11 @@ class Index:
                 for id_, *where in part:
                     yield id_, Location(*where)
 
+    def raw_bytes(self) -> int:
+        """The uncompressed bytes of all chunks; reads the whole index."""
+        with self._connection() as connection:
+            return connection.execute("SELECT coalesce(sum(raw), 0) FROM chunk").fetchone()[0]
+
     def count(self) -> int:
         """How many chunks are here."""
         with self._connection() as connection:

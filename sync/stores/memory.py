@@ -13,7 +13,7 @@ from core.errors import Corrupt
 from core.limits import LIMITS, Limits
 from sync.compression import check_chunk
 from sync.ports import ChunkId, StoredChunk
-from sync.stores.errors import missing_chunk
+from sync.stores.errors import missing_chunk, quota_exceeded
 
 
 class MemoryStore:
@@ -30,14 +30,21 @@ class MemoryStore:
         with self._lock:
             return [id_ not in self._chunks for id_ in ids]
 
-    def put(self, chunks: Iterable[StoredChunk], *, checked: bool = False) -> None:
+    def put(
+        self, chunks: Iterable[StoredChunk], *, checked: bool = False, raw_bytes_max: int | None = None
+    ) -> None:
+        given: dict[ChunkId, StoredChunk] = {}
         for chunk in chunks:
             if not checked:
                 check_chunk(chunk, self._limits)
-            kept = StoredChunk(bytes(chunk.id), chunk.codec, chunk.raw_bytes, bytes(chunk.data))
-            with self._lock:
-                if kept.id not in self._chunks:
-                    self._pending.setdefault(kept.id, kept)
+            id_ = bytes(chunk.id)
+            given.setdefault(id_, StoredChunk(id_, chunk.codec, chunk.raw_bytes, bytes(chunk.data)))
+        with self._lock:
+            new = {id_: c for id_, c in given.items() if id_ not in self._chunks and id_ not in self._pending}
+            more = sum(chunk.raw_bytes for chunk in new.values())
+            if new and raw_bytes_max is not None and self._raw_bytes() + more > raw_bytes_max:
+                raise quota_exceeded(self._raw_bytes(), more, raw_bytes_max)
+            self._pending.update(new)
 
     def commit(self) -> None:
         with self._lock:
@@ -54,6 +61,10 @@ class MemoryStore:
                 check_chunk(chunk, self._limits)
             yield chunk
 
+    def raw_bytes(self) -> int:
+        with self._lock:
+            return self._raw_bytes()
+
     def verify(self) -> Iterator[str]:
         with self._lock:
             chunks = list(self._chunks.values())
@@ -65,6 +76,9 @@ class MemoryStore:
 
     def close(self) -> None:
         return None
+
+    def _raw_bytes(self) -> int:
+        return sum(c.raw_bytes for held in (self._chunks, self._pending) for c in held.values())
 
     def crash(self) -> None:
         """Lose what was not committed, as a power cut does."""

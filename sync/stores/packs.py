@@ -29,7 +29,7 @@ from core.limits import KIB, LIMITS, MIB, Limits
 from sync.compression import check_chunk
 from sync.ports import ChunkId, StoredChunk
 from sync.stores.appender import Appender
-from sync.stores.errors import corrupt_record, disk_failed, missing_chunk
+from sync.stores.errors import corrupt_record, disk_failed, missing_chunk, quota_exceeded
 from sync.stores.index import Index
 from sync.stores.packfiles import PackFiles, read_at
 from sync.stores.records import HEADER_BYTES, PACK_MAGIC, Location, check_record, pack_name, scan
@@ -71,6 +71,8 @@ class PackStore:
         self._committing = threading.Lock()
         self._pending: dict[ChunkId, Location] = {}  # appended, not yet durable
         self._flushing: dict[ChunkId, Location] = {}  # a commit is making these durable
+        self._commits = 0  # what was looked up in the index before one may have changed with it
+        self._raw_bytes: int | None = None  # of all chunks, pending ones too; None until somebody asks
         self._appender: Appender | None = None
         self._failed: Unavailable | None = None
         if readonly:
@@ -92,23 +94,38 @@ class PackStore:
         present = self._index.present(ids)
         return [id_ not in present for id_ in ids]
 
-    def put(self, chunks: Iterable[StoredChunk], *, checked: bool = False) -> None:
+    def put(
+        self, chunks: Iterable[StoredChunk], *, checked: bool = False, raw_bytes_max: int | None = None
+    ) -> None:
+        if raw_bytes_max is not None:
+            self.raw_bytes()  # counted once, before the lock is taken
         given: dict[ChunkId, StoredChunk] = {}
         for chunk in chunks:
             if not checked:
                 check_chunk(chunk, self._limits)
             given.setdefault(bytes(chunk.id), chunk)
+        commits = self._commits
         for known in self._index.present(given):
             del given[known]
         appender = self._writable()
         with self._writing:
+            if commits != self._commits:  # what was pending may be in the index by now
+                for known in self._index.present(given):
+                    del given[known]
             new = [
                 chunk
                 for id_, chunk in given.items()
                 if id_ not in self._pending and id_ not in self._flushing
             ]
-            if new:
-                self._pending.update(appender.append(new))
+            if not new:
+                return
+            more = sum(chunk.raw_bytes for chunk in new)
+            held = self._raw_bytes
+            if raw_bytes_max is not None and held is not None and held + more > raw_bytes_max:
+                raise quota_exceeded(held, more, raw_bytes_max)
+            self._pending.update(appender.append(new))
+            if held is not None:
+                self._raw_bytes = held + more
 
     def commit(self) -> None:
         with self._committing:
@@ -134,6 +151,7 @@ class PackStore:
                 raise
             with self._writing:
                 self._flushing = {}
+                self._commits += 1
 
     def get(self, ids: Sequence[ChunkId], *, check: bool = True) -> Iterator[StoredChunk]:
         for at in range(0, len(ids), _IDS_AT_A_TIME):
@@ -167,6 +185,18 @@ class PackStore:
         """How many chunks are here."""
         return self._index.count()
 
+    def raw_bytes(self) -> int:
+        if self._appender is None:  # another process writes
+            return self._index.raw_bytes()
+        with self._writing:
+            if self._raw_bytes is not None:
+                return self._raw_bytes
+        with self._committing, self._writing:
+            if self._raw_bytes is None:
+                pending = sum(where.raw for where in self._pending.values())
+                self._raw_bytes = self._index.raw_bytes() + pending
+            return self._raw_bytes
+
     def stored_bytes(self) -> int:
         """What the packs take on the disk."""
         return self._files.bytes()
@@ -179,6 +209,7 @@ class PackStore:
         self.commit()
         self._index.close()
         self._forget_index()
+        self._raw_bytes = None
         self._index = Index(self.directory / INDEX_NAME)
         self._recover()
         return self._index.count()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from core.errors import Corrupt, Unavailable
+from core.errors import Corrupt, Denied, Unavailable
 from core.limits import Limits
 from sync.chunking import chunk_id
 from sync.compression import ZSTD, decode, encode
@@ -168,3 +168,52 @@ def test_many_threads_put_commit_and_read_at_once(store: ChunkStore):
         thread.join()
     assert failed == []
     assert list(store.verify()) == []
+
+
+def test_counts_uncompressed_bytes_and_each_chunk_once(open_store: Open):
+    store = open_store()
+    store.put([chunk(1, 300), chunk(2, 400), chunk(1, 300)])
+    assert store.raw_bytes() == 700
+    store.commit()
+    store.put([chunk(2, 400), chunk(3, 500)])
+    assert store.raw_bytes() == 1200
+    store.commit()
+    assert store.raw_bytes() == 1200
+    assert open_store().raw_bytes() == 1200
+
+
+def test_what_would_exceed_the_quota_is_refused_whole_and_what_is_held_stays(store: ChunkStore):
+    store.put([chunk(1, 300)], raw_bytes_max=1000)
+    store.put([chunk(2, 700), chunk(1, 300)], raw_bytes_max=1000)
+    with pytest.raises(Denied) as caught:
+        store.put([chunk(3, 100), chunk(1, 300), chunk(4, 200)], raw_bytes_max=1000)
+    assert caught.value.reason == "QUOTA_EXCEEDED"
+    assert "1,000 of 1,000" in caught.value.message and "300 more" in caught.value.message
+    store.put([chunk(1, 300)], raw_bytes_max=0)  # is here already: needs no room
+    store.commit()
+    ids = [chunk(n, size).id for n, size in ((1, 300), (2, 700), (3, 100), (4, 200))]
+    assert store.missing(ids) == [False, False, True, True]
+    store.put([chunk(3, 100)], raw_bytes_max=1100)
+    store.commit()
+    assert store.raw_bytes() == 1100
+
+
+def test_the_quota_holds_for_many_putters_at_once(store: ChunkStore):
+    refused: list[Denied] = []
+
+    def put(first: int) -> None:
+        for number in range(first, first + 20):
+            try:
+                store.put([chunk(number % 60, 200)], raw_bytes_max=20 * 200)
+                store.commit()
+            except Denied as error:
+                refused.append(error)
+
+    threads = [threading.Thread(target=put, args=(n * 15,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert refused
+    held = sum(not missing for missing in store.missing([chunk(n, 200).id for n in range(60)]))
+    assert (held, store.raw_bytes()) == (20, 4000)

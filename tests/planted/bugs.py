@@ -68,7 +68,7 @@ BUGS = (
         promise="materialisable",
         name="the hub takes the sender's word for a chunk's id",
         file="hub/services/content.py",
-        right="        self._store.put(unpack(frame, self._limits))",
+        right="        self._store.put(unpack(frame, self._limits), raw_bytes_max=self._quota)",
         wrong="        self._store.put(unpack(frame, self._limits), checked=True)",
         test=(
             f"{SIMULATION}/test_materialisable.py::test_materialisable_a_chunk_that_is_not_its_id_is_refused"

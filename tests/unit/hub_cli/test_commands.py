@@ -406,3 +406,38 @@ def test_a_missing_settings_file_says_where_it_was_looked_for(line: CommandLine)
     os.environ.pop("SYNCLINE_HUB_CONFIG", None)
     assert line("status", "--config", "/nowhere/hub.toml", config=False) == 2
     assert "/nowhere/hub.toml" in line.err
+
+
+def test_quotas_stand_in_the_settings_as_documented(line: CommandLine) -> None:
+    path = line.directory / "hub.toml"
+    written = path.read_text("utf-8")
+    assert load_settings(path).quotas.of(PartnerId("la-dgm")) is None
+    documented = written.replace("# [quota", "[quota").replace("# default_b", "default_b")
+    path.write_text(documented.replace("# la-dgm =", "la-dgm ="), "utf-8")
+    quotas = load_settings(path).quotas
+    assert quotas.of(PartnerId("la-dgm")) == 2_000_000_000_000
+    assert quotas.of(PartnerId("th-dmr")) == 500_000_000_000
+    for bad in ("default_bytes = -1", "[quota.partners]\nla-dgm = -1", '[quota.partners]\n"No One" = 1'):
+        path.write_text(f"{written}\n[quota]\n{bad}\n", "utf-8")
+        assert line("partners") == 2
+
+
+def test_partners_and_status_show_what_each_uses_of_its_quota(line: CommandLine, tmp_path: Path) -> None:
+    member(line, tmp_path)
+    [shown] = line.json("partners")["partners"]
+    assert (shown["used_bytes"], shown["quota_bytes"]) == (0, None)
+    data = b"a layer of rock" * 100
+    with Hub.open(Layout(line.directory), clock=SystemClock()) as hub:
+        upload = hub.content.open_upload(Caller(PartnerId("la-dgm"), NodeName("main")))
+        upload.put_frame(pack_frame([StoredChunk(blake3(data).digest(), 0, len(data), data)]))
+        upload.commit()
+    with (line.directory / "hub.toml").open("a", encoding="utf-8") as file:
+        file.write("[quota]\ndefault_bytes = 1500\n")
+    [shown] = line.json("partners")["partners"]
+    assert (shown["used_bytes"], shown["quota_bytes"]) == (1500, 1500)
+    [shown] = line.json("status")["partners"]
+    assert (shown["used_bytes"], shown["quota_bytes"]) == (1500, 1500)
+    assert line("partners") == 0
+    assert "1,500 of 1,500" in line.out
+    line("status")
+    assert "la-dgm has used up its quota" in line.out

@@ -10,6 +10,7 @@ import pytest
 
 from core.errors import Corrupt, Denied, InvalidInput, Unavailable
 from core.names import DatasetId, PartnerId
+from hub.services.context import Quotas
 from sync.chunking import chunk_id
 from sync.compression import check_chunk, encode
 from sync.frames import pack, unpack
@@ -218,3 +219,40 @@ def test_a_damaged_pack_is_refused_without_telling_a_partner_where_it_stands(
         read(federation, "th-dmr", version.manifest_id, RecipeStream.INVENTORY, (0, pieces))
     assert caught.value.reason == "HUB_COPY_DAMAGED"
     assert str(tmp_path) not in str(caught.value)
+
+
+def test_durable_ack_an_upload_beyond_the_quota_is_refused_and_what_was_acknowledged_stays(
+    federation: TestFederation,
+):
+    given = chunks(12)
+    size = sum(chunk.raw_bytes for chunk in given[:9])
+    federation.host._options["quotas"] = Quotas(10**9, {"la-dgm": size})
+    federation.host.restart()
+    stream = federation.hub.content.open_upload(federation.caller("la-dgm"))
+    frames = [next(iter(pack(given[at : at + 3], federation.limits))) for at in range(0, 12, 3)]
+    stream.put_frame(frames[0])
+    assert stream.commit() == 1
+    stream.put_frame(frames[1])
+    stream.put_frame(frames[2])
+    with pytest.raises(Denied) as refused:
+        stream.put_frame(frames[3])
+    assert refused.value.reason == "QUOTA_EXCEEDED"
+    assert f"{size:,} of {size:,} bytes" in refused.value.message
+    assert "operator" in refused.value.remedy
+    stream.close()
+    federation.host.restart()
+    missing = federation.api("la-dgm").find_missing([c.id for c in given])
+    assert missing == [False] * 9 + [True] * 3
+    upload(federation, "la-dgm", given[:9])  # what is here needs no room
+    upload(federation, "th-dmr", given)  # another owner has room of its own
+    use = federation.hub.content.use(PartnerId("la-dgm"))
+    assert (use.used_bytes, use.quota_bytes) == (size, size)
+    use = federation.hub.content.use(PartnerId("vn-dgm"))
+    assert (use.used_bytes, use.quota_bytes) == (0, 10**9)
+
+
+def test_there_is_no_quota_unless_one_is_set(federation: TestFederation):
+    upload(federation, "la-dgm", chunks(12))
+    use = federation.hub.content.use(PartnerId("la-dgm"))
+    assert use.used_bytes == sum(chunk.raw_bytes for chunk in chunks(12))
+    assert use.quota_bytes is None

@@ -5,15 +5,16 @@
 
 Rules: the first statement is trusted by its id from the join file and by nothing else; every further
 one must be the successor of the last and signed as that one demands, so rollback, fork and jump are
-refused and what was believed stays. Nothing is believed beyond `expires`. A registry whose entry for this
-node lacks this node's keys is an alarm.
+refused and what was believed stays. A statement that is damaged on disk, other than the first, is fetched
+again (the damaged file is kept as `….json.damaged`); until the chain is as long as it was, nothing is
+believed. Nothing is believed beyond `expires`. A registry whose entry for this node lacks this node's keys is
+an alarm.
 
     trust = TrustStore(state_dir, clock)
     trust.refresh(hub)                          # pull what is newer, verify each step
     keys = trust.keys_of("cn-cgs", pinned=4)    # who may have signed a manifest that pins registry 4
 """
 
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from core import durable
 from core.clock import Clock, format_instant
 from core.errors import Corrupt, SynclineError, Unavailable, Untrusted
 from core.limits import LIMITS, Limits
+from core.logs import get_logger
 from core.names import NodeName, PartnerId
 from node.materialise import system_errors
 from security import registry as registries
@@ -29,6 +31,8 @@ from security.envelope import parse as parse_envelope
 from security.keys import PublicKey
 from security.registry import VerifiedRegistry
 from sync.ports import HubApi
+
+log = get_logger("node.trust")
 
 
 class TrustStore:
@@ -40,6 +44,7 @@ class TrustStore:
         self._clock = clock
         self._limits = limits
         self._chain: dict[int, VerifiedRegistry] = {}
+        self._known_seq = 0  # of the newest statement that stood here, damaged or not
         self._load()
 
     @classmethod
@@ -85,8 +90,15 @@ class TrustStore:
         return self._chain[max(self._chain)]
 
     def current(self) -> VerifiedRegistry:
-        """The newest statement. Raises `Unavailable` (REGISTRY_EXPIRED) when it has run out."""
+        """The newest statement. Raises `Unavailable`: REGISTRY_EXPIRED when it has run out, REGISTRY_DAMAGED
+        while what followed it is damaged on disk and has not been fetched again."""
         newest = self.newest()
+        if newest.registry.seq < self._known_seq:
+            raise Unavailable(
+                f"registry statement {newest.registry.seq + 1} in {self._folder} is damaged",
+                remedy="the next syncline-node sync, or the daemon, fetches it again; check the disk",
+                reason="REGISTRY_DAMAGED",
+            )
         if newest.registry.expires <= self._clock.now():
             raise Unavailable(
                 f"the registry of {newest.registry.federation} (statement {newest.registry.seq}) expired on "
@@ -123,6 +135,12 @@ class TrustStore:
     def refresh(self, hub: HubApi) -> int:
         """Pull and believe what is newer than the newest; how many statements were new."""
         newest = self.newest()
+        if newest.registry.seq < self._known_seq:
+            log.warning(
+                "a registry statement on disk is damaged and is fetched again",
+                seq=newest.registry.seq + 1,
+                folder=str(self._folder),
+            )
         envelopes = hub.list_registry(newest.registry.seq)
         if not envelopes:
             raise Untrusted(
@@ -130,7 +148,14 @@ class TrustStore:
                 remedy="the hub was rolled back or replaced: ask its operator before anything else",
                 reason="ROLLBACK",
             )
-        return self.update(envelopes)
+        added = self.update(envelopes)
+        if (seq := self.newest().registry.seq) < self._known_seq:
+            raise Untrusted(
+                f"the hub knows registry statement {seq} as its last, this node had {self._known_seq}",
+                remedy="the hub was rolled back or replaced: ask its operator before anything else",
+                reason="ROLLBACK",
+            )
+        return added
 
     def keys_of(self, partner: PartnerId, pinned: int | None = None) -> tuple[PublicKey, ...]:
         """The keys with which `partner` may have signed: today's, and those of the registry `pinned`.
@@ -191,6 +216,8 @@ class TrustStore:
     def _keep(self, verified: VerifiedRegistry) -> None:
         path = self._folder / f"{verified.registry.seq:08}.json"
         with system_errors(f"keeping the registry in {self._folder}"):
+            if verified.registry.seq <= self._known_seq and path.exists():
+                durable.rename(path, path.with_name(f"{path.name}.damaged"))
             durable.write_file(path, verified.envelope)
         self._chain[verified.registry.seq] = verified
 
@@ -202,8 +229,12 @@ class TrustStore:
             first = int(seq_text)
             anchor = registries.verify_first(self._read(first), first_id)
             self._chain[first] = anchor
-            for seq in self._numbers(first):
-                self._chain[seq] = registries.verify_next(self._chain[seq - 1], self._read(seq))
+            self._known_seq = max((first, *self._numbers()))
+            for seq in range(first + 1, self._known_seq + 1):
+                try:
+                    self._chain[seq] = registries.verify_next(self._chain[seq - 1], self._read(seq))
+                except (FileNotFoundError, ValueError, SynclineError):
+                    return  # damaged: fetched again by `refresh`, and nothing is believed until then
         except (OSError, ValueError, SynclineError) as error:
             cause = error.message if isinstance(error, SynclineError) else error
             raise Corrupt(
@@ -211,11 +242,10 @@ class TrustStore:
                 remedy="restore the folder from a backup, or join again with a new join file",
             ) from error
 
-    def _numbers(self, first: int) -> Iterator[int]:
-        seq = first + 1
-        while os.path.lexists(self._folder / f"{seq:08}.json"):
-            yield seq
-            seq += 1
+    def _numbers(self) -> Iterator[int]:
+        for path in self._folder.iterdir():
+            if path.suffix == ".json" and path.stem.isascii() and path.stem.isdigit():
+                yield int(path.stem)
 
     def _read(self, seq: int) -> bytes:
         path = self._folder / f"{seq:08}.json"

@@ -13,7 +13,7 @@ import stat
 import struct
 from dataclasses import dataclass, field
 
-from core.errors import Corrupt, Untrusted
+from core.errors import Untrusted
 from core.names import EVIDENCE_FOLDER
 from node.materialise import Walker
 from node.subscribe.records import FileStat, Record
@@ -48,11 +48,7 @@ def inspect(record: Record, folder: int) -> Inspection:
     try:
         return _inspect(record, folder)
     except (ValueError, struct.error, Untrusted) as error:
-        raise Corrupt(
-            f"the record {record.folder} is damaged",
-            remedy="remove that folder and sync again: the version is checked, or fetched again",
-            reason="RECORD_DAMAGED",
-        ) from error
+        raise record.damaged() from error
 
 
 def _inspect(record: Record, folder: int) -> Inspection:

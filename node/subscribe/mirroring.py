@@ -14,7 +14,7 @@ from pathlib import Path
 
 from core import durable
 from core.clock import Clock, format_instant
-from core.errors import Conflict, Denied, InvalidInput, SynclineError, Unavailable
+from core.errors import Conflict, Corrupt, Denied, InvalidInput, SynclineError, Unavailable
 from core.limits import Limits
 from core.logs import get_logger
 from core.names import DatasetId, NodeName, PartnerId
@@ -112,8 +112,9 @@ class Mirroring:
 
     def _bring(self, mirror: Mirror, reader: ChainReader, entry: DatasetEntry) -> MirrorState:
         if entry.manifest_id == self.row.applied_id and self._stands(mirror):
-            self._look(mirror)
-            return MirrorState.CURRENT
+            can_tell = self._look(mirror)
+            if can_tell:
+                return MirrorState.CURRENT
         head = Head(self.row.head_seq, self.row.head_id) if self.row.head_id else None
         manifest = reader.newest(entry, head)
         self._wanted = manifest.manifest.seq
@@ -230,11 +231,28 @@ class Mirroring:
             yield None, None, bytearray()
             return
         try:
-            found = inspect(record, descriptor)
+            found = self._inspect(record, descriptor)
+            if found is None:
+                yield None, None, bytearray()
+                return
             self._note(old_name, found)
             yield record, descriptor, found.intact
         finally:
             os.close(descriptor)
+
+    def _inspect(self, record: Record, descriptor: int) -> Inspection | None:
+        """What became of a version; None when its record is damaged, which is set aside and told."""
+        try:
+            return inspect(record, descriptor)
+        except Corrupt as error:
+            aside = record.set_aside()
+            log.warning(error.message, dataset=self._dataset, version=record.name, kept=str(aside))
+            line = (
+                f"versions/{record.name}: its record in this node's state was damaged and is kept as {aside};"
+                " the mirror is checked anew by hashing → check the disk of [node] state_dir"
+            )
+            self._attention = (*self._attention, line)
+            return None
 
     def _reserve(self, mirror: Mirror, plan: Plan, leftover: int | None) -> None:
         """Refuse to begin what the disk cannot hold."""
@@ -355,21 +373,24 @@ class Mirroring:
             return
         self._put(acknowledged=True)
 
-    def _look(self, mirror: Mirror) -> None:
-        """Notice local edits in the version that `current` names."""
+    def _look(self, mirror: Mirror) -> bool:
+        """Notice local edits in the version that `current` names; False when its record was damaged."""
         name = self.row.folder
         if name is None or not Record(self._folder / name).is_complete:
-            return
+            return True
         descriptor = mirror.version(name)
         if descriptor is None:
-            return
+            return True
         try:
-            found = inspect(Record(self._folder / name, self._tools.limits), descriptor)
+            found = self._inspect(Record(self._folder / name, self._tools.limits), descriptor)
+            if found is None:
+                return False
             self._note(name, found)
             if found.edits:
                 place = f"{mirror.path}/versions/{name}"
                 remedy = f"keep what is yours elsewhere, then remove {place}: it is fetched again"
                 self._attention = (*self._attention[:-1], f"{self._attention[-1]} → {remedy}")
+            return True
         finally:
             os.close(descriptor)
 

@@ -7,7 +7,8 @@
       stat                                          24 bytes a line of the inventory: size, mtime in ns, inode
 
 Rules: a record is complete when it has `stat`, which is written last; lines are read as streams, so memory
-does not grow with the number of files. The mirror's own `.syncline/` is for its readers, and never read back:
+does not grow with the number of files. A damaged one is set aside as `<seq>-<id8>.damaged`, and goes when its
+version goes. The mirror's own `.syncline/` is for its readers, and never read back:
 whoever can write there must not be able to change what this node believes.
 """
 
@@ -34,6 +35,8 @@ STREAMS = {
     RecipeStream.TABLE: "table",
 }
 
+#: How the folder of a record that was set aside ends.
+DAMAGED = ".damaged"
 
 #: TABLE as bytes on disk; slices are copies, so that nobody holds the file open.
 Table = bytes | mmap.mmap
@@ -106,7 +109,7 @@ class Record:
             layout = recipe.read_layout(stack.enter_context(self.path(RecipeStream.LAYOUT).open("rb")))
             for line, (text, described) in enumerate(zip_longest(lines, layout)):
                 if text is None or described is None:
-                    raise Corrupt(f"the record {self.folder} is damaged", remedy="remove it and sync again")
+                    raise self.damaged()
                 size, chunks = described
                 yield File(line, text[66:-1].decode(), text[:64].decode("ascii"), size, first, chunks)
                 first += chunks
@@ -127,6 +130,21 @@ class Record:
             while piece := file.read(STAT.size * 4096):
                 for values in STAT.iter_unpack(piece):
                     yield FileStat(*values)
+
+    def damaged(self) -> Corrupt:
+        """The error (RECORD_DAMAGED) for a record that contradicts itself."""
+        return Corrupt(
+            f"the record {self.folder} is damaged",
+            remedy="the next pass sets it aside and checks the mirror anew",
+            reason="RECORD_DAMAGED",
+        )
+
+    def set_aside(self) -> Path:
+        """Keep what is damaged for whoever wants to know why, in place of what was kept before."""
+        aside = self.folder.with_name(f"{self.name}{DAMAGED}")
+        shutil.rmtree(aside, ignore_errors=True)
+        durable.rename(self.folder, aside)
+        return aside
 
     def remove(self) -> None:
         """Forget the version."""

@@ -10,11 +10,15 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from core.clock import parse_instant
+from core.errors import Corrupt
 from core.limits import Limits
+from core.logs import get_logger
 from node.mirror_state import MirrorRow, MirrorTable, VersionRow
 from node.subscribe.edits import inspect
 from node.subscribe.mirror import Mirror
-from node.subscribe.records import Record
+from node.subscribe.records import DAMAGED, Record
+
+log = get_logger("node.subscribe")
 
 
 def prune(
@@ -40,7 +44,7 @@ def prune(
     standing = mirrors.versions(row.key)
     names = {version.folder for version in standing}
     for folder in records.iterdir() if records.exists() else ():
-        if folder.is_dir() and folder.name not in names:
+        if folder.is_dir() and folder.name.removesuffix(DAMAGED) not in names:
             Record(folder).remove()
     return tuple(
         f"versions/{version.folder} holds local edits and is kept: save them, then remove the folder"
@@ -62,6 +66,9 @@ def _remove(mirrors: MirrorTable, mirror: Mirror, version: VersionRow, record: R
     assert descriptor is not None
     try:
         edited = not record.is_complete or inspect(record, descriptor).edits > 0
+    except Corrupt as error:  # nobody can tell any more whether it was edited
+        log.warning(error.message, version=version.folder, kept=str(record.set_aside()))
+        edited = True
     finally:
         os.close(descriptor)
     if edited:

@@ -141,11 +141,42 @@ def test_another_federations_join_file_is_refused(
         TrustStore.establish(tmp_path, clock, other, parse(other).id)
 
 
-def test_an_altered_chain_on_disk_is_noticed(
+def test_an_altered_chain_on_disk_is_noticed_and_fetched_again(
+    tmp_path: Path, clock: ManualClock, administration: Administration, store: TrustStore
+) -> None:
+    for _ in range(3):
+        store.update([administration.next()])
+    altered = tmp_path / "trust/registry/00000003.json"
+    altered.write_bytes(administration.chain[0])
+    again = TrustStore(tmp_path, clock)
+    with pytest.raises(Unavailable) as refused:
+        again.current()  # statement 2 alone is old: who was revoked since would be believed
+    assert refused.value.reason == "REGISTRY_DAMAGED"
+    again.refresh(FakeHub(administration.chain))  # type: ignore[arg-type]
+    assert again.current().registry.seq == 4
+    assert altered.with_name("00000003.json.damaged").read_bytes() == administration.chain[0]
+    assert [each.envelope for each in TrustStore(tmp_path, clock).chain()] == administration.chain
+
+
+def test_a_damaged_chain_does_not_let_the_hub_go_back(
+    tmp_path: Path, clock: ManualClock, administration: Administration, store: TrustStore
+) -> None:
+    for _ in range(2):
+        store.update([administration.next()])
+    (tmp_path / "trust/registry/00000003.json").write_text("{")
+    again = TrustStore(tmp_path, clock)
+    with pytest.raises(Untrusted) as refused:
+        again.refresh(FakeHub(administration.chain[:2]))  # type: ignore[arg-type]
+    assert refused.value.reason == "ROLLBACK"
+    with pytest.raises(Unavailable):
+        TrustStore(tmp_path, clock).current()
+
+
+def test_a_damaged_first_statement_needs_a_person(
     tmp_path: Path, clock: ManualClock, administration: Administration, store: TrustStore
 ) -> None:
     store.update([administration.next()])
-    (tmp_path / "trust/registry/00000002.json").write_bytes(administration.chain[0])
+    (tmp_path / "trust/registry/00000001.json").write_bytes(administration.chain[1])
     with pytest.raises(Corrupt):
         TrustStore(tmp_path, clock)
 

@@ -262,6 +262,41 @@ def test_a_lost_state_directory_adopts_the_mirror_after_hashing_it(
     assert (node.current / "raster.tif").stat().st_ino == inode
 
 
+@pytest.mark.parametrize("name", ["stat", "layout", "inventory"])
+def test_a_damaged_record_is_set_aside_and_the_mirror_adopted_after_hashing_it(
+    federation: TestFederation, node: MirrorNode, name: str
+) -> None:
+    publish(federation, "la-dgm", "geology", LARGE, read=["th-dmr"])
+    node.sync()
+    (file,) = (node.state_dir / "mirrors").glob(f"*/*/{name}")
+    record = file.parent
+    with file.open("r+b") as opened:
+        opened.truncate(7)
+    before = node.hub.bytes_down
+    outcome = node.one()
+    assert outcome.error is None and outcome.state is MirrorState.UPDATED
+    assert "damaged" in outcome.attention[0] and f"{record}.damaged" in outcome.attention[0]
+    assert node.hub.bytes_down - before < 60_000  # the recipe, not the content
+    assert (record.with_name(f"{record.name}.damaged") / name).stat().st_size == 7
+    assert node.files() == LARGE
+    outcome = node.one()
+    assert outcome.state is MirrorState.CURRENT and not outcome.attention  # told once
+
+
+def test_a_damaged_record_does_not_keep_the_next_version_away(
+    federation: TestFederation, node: MirrorNode
+) -> None:
+    publish(federation, "la-dgm", "geology", LARGE, read=["th-dmr"])
+    node.sync()
+    (file,) = (node.state_dir / "mirrors").glob("*/*/stat")
+    file.write_bytes(b"1234567")
+    publish(federation, "la-dgm", "geology", {**LARGE, "new": b"1"})
+    outcome = node.one()
+    assert outcome.state is MirrorState.UPDATED and "damaged" in outcome.attention[0]
+    assert node.files() == {**LARGE, "new": b"1"}
+    assert node.one().state is MirrorState.CURRENT
+
+
 def test_a_mirror_that_was_removed_is_fetched_again(federation: TestFederation, node: MirrorNode) -> None:
     publish(federation, "la-dgm", "geology", LARGE, read=["th-dmr"])
     node.sync()

@@ -202,8 +202,19 @@ class _Settings:
 
 
 def new_group(summary: str) -> typer.Typer:
-    """A group of commands to hang into an app: `app.add_typer(group, name="registry")`."""
-    return typer.Typer(help=summary, add_completion=False, no_args_is_help=True, rich_markup_mode=None)
+    """A group of commands to hang into an app: `app.add_typer(group, name="registry")`.
+
+    `--config` is also accepted between the group and its command.
+    """
+    group = typer.Typer(help=summary, add_completion=False, no_args_is_help=True, rich_markup_mode=None)
+
+    def with_config(ctx: typer.Context, config: ConfigOption = None) -> None:
+        if config is not None:
+            ctx.find_root().obj = _Settings(config)
+
+    with_config.__doc__ = summary
+    group.callback()(with_config)
+    return group
 
 
 def config_path(ctx: typer.Context, config: Path | None) -> Path:

@@ -1,13 +1,17 @@
 """`syncline-hub datasets`: what has been published here."""
 
+import sys
+
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from core.clock import SystemClock
 from core.commands import ConfigOption, JsonOption, emit_json, say
 from core.logs import printable
 from hub.cli.setting import ago, opened, settings_of
+
+_WIDE = 1_000  # columns, where no terminal bounds them: nothing is shortened
 
 
 def datasets(ctx: typer.Context, as_json: JsonOption = False, config: ConfigOption = None) -> None:
@@ -22,7 +26,10 @@ def datasets(ctx: typer.Context, as_json: JsonOption = False, config: ConfigOpti
         return
     now = SystemClock().now()
     table = Table(
-        "dataset", "title", "version", "files", "bytes", "content", "accepted", box=None, pad_edge=False
+        Column("dataset", overflow="fold"),  # an id that is shortened names nothing
+        *("title", "version", "files", "bytes", "content", "accepted"),
+        box=None,
+        pad_edge=False,
     )
     for each in found:
         title = each.title.get("en") or next(iter(each.title.values()), "")
@@ -35,4 +42,5 @@ def datasets(ctx: typer.Context, as_json: JsonOption = False, config: ConfigOpti
             "here" if each.has_content else "withheld",
             ago(each.accepted, now),
         )
-    Console(highlight=False, markup=False).print(table)
+    width = None if sys.stdout.isatty() else _WIDE
+    Console(highlight=False, markup=False, width=width).print(table)

@@ -52,7 +52,7 @@ def init(
             f"a threshold of {threshold} among {administrators} administrators cannot be met",
             remedy=f"choose 1 ≤ --threshold ≤ --administrators ≤ {_ADMINISTRATORS_MAX}",
         )
-    chosen = check_federation(federation if federation is not None else slug(name))
+    chosen = check_federation(federation) if federation is not None else _from_name(name)
     host, port = split_address(address)
     enrol = enrol_address if enrol_address is not None else join_address(host, port + 1)
     HubTable(name=name, federation=chosen, directory=".", address=address, enrol_address=enrol)
@@ -85,6 +85,16 @@ def slug(name: str) -> str:
     """A federation id from a name: `Mekong Geo!` becomes `mekong-geo`; empty where no letter is Latin."""
     latin = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", latin).strip("-")[:63].strip("-")
+
+
+def _from_name(name: str) -> str:
+    made = slug(name)
+    if not made:
+        raise InvalidInput(
+            f"the name {name!r} gives no federation id",
+            remedy="give one with --federation: lower-case letters, digits and hyphens, like mekong-geo",
+        )
+    return check_federation(made)
 
 
 def _claim(directory: Path) -> bool:

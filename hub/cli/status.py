@@ -154,7 +154,7 @@ def _of_quotas(report: dict[str, Any]) -> list[Attention]:
 def _of_machine(settings: HubSettings, now: datetime, command: str) -> list[Attention]:
     found: list[Attention] = []
     if not is_running(settings.layout):
-        found.append(Attention("the hub does not run", f"start it: {command} run", urgent=False))
+        found.append(Attention("the hub does not run", f"start it: {command} run"))
     free = shutil.disk_usage(settings.layout.directory).free
     if free < 4 * LIMITS.disk_reserve_bytes:
         found.append(

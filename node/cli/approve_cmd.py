@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from core.commands import ConfigOption, say
+from core.commands import ConfigOption, JsonOption, emit_json, say
 from node.cli.opening import open_node
 from node.publish import approve as approve_dataset
 from node.state import NodeState, StateLock
@@ -14,6 +14,7 @@ from node.state import NodeState, StateLock
 def approve(
     ctx: typer.Context,
     dataset: Annotated[str, typer.Argument(metavar="DATASET", help="Its name, with or without the partner.")],
+    as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
     """Approve what a dataset waits for: many removals, or a folder that is another than before.
@@ -29,6 +30,9 @@ def approve(
         next_step = "The next syncline-node sync, or the daemon, publishes it."
     else:
         lines, next_step = list(answer["approved"]), "The daemon goes on."
+    if as_json:
+        emit_json({"dataset": name, "approved": lines})
+        return
     say(f"{name}: approved")
     for line in lines:
         say(f"  {line}")

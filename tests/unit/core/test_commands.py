@@ -63,6 +63,9 @@ APP = _app()
         (["--config=/b.toml", "where", "--config=/a.toml"], None, "/a.toml"),
         (["--config", "/b.toml", "group", "deep"], None, "/b.toml"),
         (["group", "deep", "--config", "/a.toml"], None, "/a.toml"),
+        (["group", "--config", "/c.toml", "deep"], None, "/c.toml"),
+        (["--config", "/b.toml", "group", "--config", "/c.toml", "deep"], "/e.toml", "/c.toml"),
+        (["group", "--config", "/c.toml", "deep", "--config", "/a.toml"], None, "/a.toml"),
     ],
 )
 def test_config_is_accepted_before_and_after(

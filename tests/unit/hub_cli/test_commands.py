@@ -5,6 +5,7 @@ import os
 import stat
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from core.names import NodeName, PartnerId
 from hub.cli import app
 from hub.config import load_settings
 from hub.layout import Layout
+from hub.services.catalogue import CatalogueService
 from hub.services.context import Caller
 from hub.services.hub import Hub
 from sync.frames import pack_frame
@@ -79,9 +81,37 @@ def test_init_makes_a_hub_that_says_what_to_do_next(line: CommandLine) -> None:
     settings = load_settings(line.directory / "hub.toml")
     assert settings.hub.federation == "mekong-geo"
     assert settings.hub.enrol_address == "127.0.0.1:7444"
-    assert line("status") == 0
-    assert "the hub does not run" in line.out
+    assert line("status") == 8
+    assert "! the hub does not run" in line.out
     assert "still on this machine" in line.out
+
+
+def attention(line: CommandLine) -> list[str]:
+    """What `status` wants a person to look at, by its last answer."""
+    return [text[2:] for text in line.out.splitlines() if text.startswith("! ")]
+
+
+def test_init_from_a_name_without_a_latin_letter_says_what_to_give(tmp_path: Path, capsys: Any) -> None:
+    arguments = ["init", str(tmp_path / "hub"), "--name", "中国", "--address", "h:7443"]
+    assert commands.run(app, arguments) == 2
+    said = capsys.readouterr().err
+    assert "the name '中国' gives no federation id" in said and "--federation" in said and "''" not in said
+
+
+def test_datasets_shortens_no_id_where_a_program_reads(line: CommandLine, monkeypatch: Any) -> None:
+    name = "la-dgm/" + "n" * 60
+    summary = SimpleNamespace(
+        dataset=name,
+        title={"en": "t" * 90},
+        version_seq=1,
+        files=1,
+        bytes=1,
+        has_content=True,
+        accepted=SystemClock().now(),
+    )
+    monkeypatch.setattr(CatalogueService, "datasets", lambda _self: [summary])
+    assert line("datasets") == 0
+    assert name in line.out
 
 
 def test_init_keeps_every_private_key_private(line: CommandLine) -> None:
@@ -234,7 +264,8 @@ def test_status_asks_for_a_person_while_somebody_waits(line: CommandLine, tmp_pa
     assert line("status") == 8
     assert fingerprint in line.out
     assert line("approve", "la-dgm", "--fingerprint", fingerprint) == 0
-    assert line("status") == 0
+    assert line("status") == 8
+    assert attention(line) == ["the hub does not run"]
 
 
 def test_reject_ends_a_request_and_its_token(line: CommandLine, tmp_path: Path) -> None:
@@ -261,8 +292,9 @@ def test_without_keys_an_approval_waits_and_registry_sign_completes_it(
     assert line("registry", "sign", "--keys", str(elsewhere)) == 0, line.err
     assert [p["partner"] for p in line.json("partners")["partners"]] == ["la-dgm"]
     assert line.json("registry", "show")["seq"] == 2
-    assert line("status") == 0
+    assert line("status") == 8
     assert "still on this machine" not in line.out
+    assert attention(line) == ["the hub does not run"]
 
 
 def test_too_few_administrators_sign_nothing(tmp_path: Path, capsys: Any) -> None:
@@ -350,7 +382,8 @@ def test_status_shows_what_nodes_report_and_when_they_fall_silent(line: CommandL
     assert "disk is full" in line.out
     with Hub.open(Layout(line.directory), clock=SystemClock()) as hub:
         hub.fleet.report_status(caller, b'{"publish": [], "mirrors": [{"seq": 1, "wanted_seq": 2}]}')
-    assert line("status") == 0
+    assert line("status") == 8
+    assert attention(line) == ["the hub does not run"]
     assert line.json("status")["nodes"][0]["state"] == "behind"
 
 

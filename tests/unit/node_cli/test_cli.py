@@ -120,6 +120,15 @@ def test_approve_suggests_the_name_that_was_meant(config: Path, capsys: pytest.C
     assert "did you mean la-dgm/maps?" in capsys.readouterr().err
 
 
+def test_approve_tells_programs_what_was_approved(
+    config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("node.cli.approve_cmd.approve_dataset", lambda _state, _name: ("3 of 10 files",))
+    assert run("approve", "maps", "--json", "--config", config) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told == {"dataset": "la-dgm/maps", "approved": ["3 of 10 files"]}
+
+
 def test_approve_when_nothing_waits(config: Path, capsys: pytest.CaptureFixture[str]):
     assert run("approve", "maps", "--config", config) == 2
     assert "nothing of la-dgm/maps waits" in capsys.readouterr().err

@@ -94,14 +94,22 @@ def sync_filesystem(path: Path) -> None:
     `syncfs`, falls back to `os.sync()`. Raises `OSError` when the kernel reports a lost write.
     """
     fault_hook("sync_tree", path)
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        flush_filesystem(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def flush_filesystem(descriptor: int) -> None:
+    """Flush the filesystem of an open file or folder; what `sync_filesystem` does with one call.
+
+    Raises `OSError` when the kernel reports a lost write. Each lost write is reported once: whoever calls
+    must not pass over it.
+    """
     syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
     if syncfs is None:
         os.sync()
-        return
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        if syncfs(descriptor) != 0:
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number), str(path))
-    finally:
-        os.close(descriptor)
+    elif syncfs(descriptor) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))

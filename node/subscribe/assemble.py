@@ -19,6 +19,7 @@ from node.subscribe.receive import Part, Receiver, Window
 from node.subscribe.records import STAT, File, Table
 from node.subscribe.staging import examine
 from node.subscribe.write import Writer
+from node.subscribe.writeback import Writeback
 from sync.manifest import VerifiedManifest
 from sync.ports import HubApi
 from sync.recipe import TABLE_RECORD_BYTES
@@ -55,6 +56,7 @@ class Assembly:
         self._done_bytes = 0
         self._told_bytes = 0
         self._waiting = 0
+        self._writeback = Writeback(staging)
 
     @property
     def bytes_left(self) -> int:
@@ -74,11 +76,12 @@ class Assembly:
                 staging=self._staging, old=self._old, advance=self._advance,
             )  # fmt: skip
             try:
-                for window in receiver.windows():
-                    for part in window.parts:
-                        status = writer.write(part)
-                        if status is not None:
-                            stats.write(STAT.pack(*status))
+                with Writeback(self._staging) as self._writeback:
+                    for window in receiver.windows():
+                        for part in window.parts:
+                            status = writer.write(part)
+                            if status is not None:
+                                stats.write(STAT.pack(*status))
                 stats.flush()
                 durable.fsync(stats.fileno(), pending)
             except OSError as error:
@@ -187,5 +190,6 @@ class Assembly:
     def _advance(self, count: int, *, force: bool = False) -> None:
         self._done_bytes += count
         if force or self._done_bytes - self._told_bytes >= MIB:
+            self._writeback.wrote(self._done_bytes - self._told_bytes)
             self._progress.advance(self._done_bytes - self._told_bytes)
             self._told_bytes = self._done_bytes

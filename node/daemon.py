@@ -27,7 +27,7 @@ from node.config import NodeSettings, PublishSection
 from node.control import ControlServer, Request, socket_path
 from node.engine import Engine
 from node.publish import approve
-from node.results import PassOutcome, Result
+from node.results import Result
 from node.service_manager import ServiceManager
 from node.session import Connect, Session, connect_by_grpc
 from node.settings_file import SettingsFile
@@ -114,7 +114,7 @@ class Daemon:
             session.board.facts(daemon_running=True, started=format_instant(self._clock.now()))
             engine = Engine(session, stopping=stop.is_set)
             stack.callback(lambda: session.board.facts(daemon_running=False, started=None))
-            stack.enter_context(ControlServer(socket_path(state_dir), self._handlers(session)))
+            stack.enter_context(ControlServer(socket_path(state_dir), self._handlers(session, engine)))
             self._work(session, engine, stack)
 
     def _idle(self, seconds: float) -> None:
@@ -317,15 +317,17 @@ class Daemon:
                 engine.report()
             self._stop.wait(_TURN_S)
 
-    def _handlers(self, session: Session) -> Mapping[str, Callable[[Request], Mapping[str, Any]]]:
+    def _handlers(
+        self, session: Session, engine: Engine
+    ) -> Mapping[str, Callable[[Request], Mapping[str, Any]]]:
         return {
             "ping": lambda _: {"running": True},
             "status": lambda _: session.board.report.as_json(),
-            "sync": lambda request: self._sync(session, request),
+            "sync": lambda request: self._sync(session, engine, request),
             "approve": lambda request: self._approve(session, request),
         }
 
-    def _sync(self, session: Session, request: Request) -> Mapping[str, Any]:
+    def _sync(self, session: Session, engine: Engine, request: Request) -> Mapping[str, Any]:
         """Publish everything, then mirror everything, in runs that start now."""
         self._reload(session)
 
@@ -335,7 +337,7 @@ class Daemon:
 
         results = self._ask(list(self._sections), tell)
         results += self._ask([MIRRORS], tell)
-        return PassOutcome(tuple(results)).as_json()
+        return engine.outcome(results).as_json()
 
     def _ask(self, tasks: list[str], tell: Callable[[], None]) -> list[Result]:
         ticket: Ticket[str, list[Result]] = self._agenda.ask(tasks)

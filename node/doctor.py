@@ -77,8 +77,16 @@ def examine(patient: Patient) -> list[Finding]:
         except SynclineError as error:
             findings.append(Finding(name, "fail", error.message, error.remedy))
         except OSError as error:
-            findings.append(Finding(name, "fail", str(error), "correct the path or its rights"))
+            findings.append(_in_words(name, error))
     return findings
+
+
+def _in_words(name: str, error: OSError) -> Finding:
+    place = f"{error.filename}: " if error.filename is not None else ""
+    remedy = "correct the path, or look at the disk"
+    if isinstance(error, PermissionError):
+        remedy = "run it as the user that runs syncline-node, or correct the rights"
+    return Finding(name, "fail", f"{place}{error.strerror or error}", remedy)
 
 
 def check_state_folder(patient: Patient) -> Iterator[Finding]:

@@ -28,6 +28,9 @@ from node.results import PassOutcome, Result
 from node.session import Session
 from node.subscribe import MirrorOutcome, MirrorState, Subscriber
 
+#: Faults of the whole node in spite of which everything is done.
+_STOP_NOTHING = ("certificate", "clock", "registry", "settings")
+
 log = get_logger("node.engine")
 
 
@@ -62,13 +65,26 @@ class Engine:
                 results += self.subscribe(progress)
             except SynclineError as error:
                 errors["subscribe"] = error
-        if self._turned_back is not None:
-            errors["hub"] = self._turned_back
         try:
             self.report()
         except SynclineError as error:
             errors["report"] = error
-        return PassOutcome(tuple(results), errors)
+        return self.outcome(results, errors)
+
+    def outcome(
+        self, results: Sequence[Result], errors: Mapping[str, SynclineError] | None = None
+    ) -> PassOutcome:
+        """A pass with these `results` and `errors`, and with what else is wrong with the whole node."""
+        found = dict(errors or {})
+        if self._turned_back is not None:
+            found["hub"] = self._turned_back
+        faults = self._session.board.report.faults
+        attention = (
+            f"{each}: {faults[each].message} → {faults[each].remedy}"
+            for each in _STOP_NOTHING
+            if each in faults
+        )
+        return PassOutcome(tuple(results), found, tuple(attention))
 
     def publish(self, section: PublishSection, progress: Progress | None = None) -> Result:
         """One pass over one dataset; its fault is in the result."""

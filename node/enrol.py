@@ -24,7 +24,7 @@ from node import identity as identities
 from node.config_edit import set_hub_address
 from node.hub_client import EnrolmentClient
 from node.identity import NodeIdentity
-from node.join_file import Enrolling, JoinFile, read_join_file
+from node.join_file import NOT_SENT, Enrolling, JoinFile, read_join_file
 from node.trust import TrustStore
 from security import certificates
 from security.digests import sha256_hex
@@ -98,6 +98,9 @@ def join(
         return _outcome(enrolling, EnrolmentState.APPROVED)
     with connect(file.enrol, file.ca_pem, file.federation, limits) as client:
         state = client.join(enrolling.envelope, file.token, enrolling.csr)
+        if enrolling.state == NOT_SENT:
+            enrolling = enrolling.with_state(EnrolmentState.PENDING.value)
+            enrolling.save(identity.directory)
         if hub_address is None and config_path is not None:
             set_hub_address(config_path, file.hub)
         if state is WireState.APPROVED:
@@ -118,7 +121,7 @@ def wait(
     """Ask until approved or rejected; stores the certificate. `timeout_s` None: for ever; 0: ask once.
 
     A hub that is away is waited for, but for the last question. Raises `Unavailable` (NOT_ENROLLED) before
-    `join`.
+    `join` has reached the hub.
     """
     identity = identities.load(state_dir, passphrase)
     enrolling = Enrolling.load(identity.directory)
@@ -126,6 +129,8 @@ def wait(
         raise identities.not_enrolled(state_dir)
     if enrolling.state == EnrolmentState.APPROVED.value and identity.is_enrolled:
         return _outcome(enrolling, EnrolmentState.APPROVED)
+    if enrolling.state == NOT_SENT:
+        raise identities.not_sent(enrolling)
     file = enrolling.file
     deadline = None if timeout_s is None else clock.monotonic() + timeout_s
     while True:
@@ -231,7 +236,7 @@ def _begin(file: JoinFile, identity: NodeIdentity) -> Enrolling:
         witness_key=identity.witness.public,
     )
     envelope = build_join(statement, identity.signing, identity.witness)
-    enrolling = Enrolling(file, envelope, csr, EnrolmentState.PENDING.value)
+    enrolling = Enrolling(file, envelope, csr, NOT_SENT)
     enrolling.save(identity.directory)
     return enrolling
 

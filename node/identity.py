@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from core import durable
 from core.errors import Corrupt, Unavailable
+from node.join_file import NOT_SENT, Enrolling
 from node.materialise import system_errors
 from security import certificates, keystore
 from security.digests import sha256_hex
@@ -66,11 +67,7 @@ class NodeIdentity:
         try:
             chain = (self.directory / _CERTIFICATE).read_bytes()
         except FileNotFoundError:
-            raise Unavailable(
-                "this node has no certificate yet: its request waits for the hub's operator",
-                remedy="read the fingerprint to the operator, then run: syncline-node join FILE --wait",
-                reason="NOT_ENROLLED",
-            ) from None
+            raise self._no_certificate() from None
         try:
             public = x509.load_pem_x509_certificate(chain).public_key()
         except ValueError as error:
@@ -83,6 +80,16 @@ class NodeIdentity:
             raise Corrupt(f"{self.directory / _CERTIFICATE} is for a key of another kind")
         key = keystore.load_tls_key(self.directory / _tls_name(public), self.passphrase)
         return TlsPair(keystore.tls_key_pem(key), chain)
+
+    def _no_certificate(self) -> Unavailable:
+        enrolling = Enrolling.load(self.directory)
+        if enrolling is not None and enrolling.state == NOT_SENT:
+            return not_sent(enrolling)
+        return Unavailable(
+            "this node has no certificate yet: its request waits for the hub's operator",
+            remedy="read the fingerprint to the operator, then run: syncline-node join FILE --wait",
+            reason="NOT_ENROLLED",
+        )
 
     def new_tls_key(self) -> EllipticCurvePrivateKey:
         """A TLS key for which no certificate has come yet; one that waits already is used again."""
@@ -152,6 +159,15 @@ def not_enrolled(state_dir: Path) -> Unavailable:
     return Unavailable(
         f"this node has not joined a federation yet (no keys in {state_dir / 'keys'})",
         remedy="ask the hub's operator for a join file and run: syncline-node join FILE",
+        reason="NOT_ENROLLED",
+    )
+
+
+def not_sent(enrolling: Enrolling) -> Unavailable:
+    """The error for a join that could not be told to the hub."""
+    return Unavailable(
+        f"this node has not joined yet: the request was not sent to {enrolling.file.enrol}",
+        remedy="run `syncline-node join FILE` again when the hub can be reached",
         reason="NOT_ENROLLED",
     )
 

@@ -28,6 +28,9 @@ from security.envelope import parse as parse_envelope
 from security.fields import Fields, decode_base64, encode_base64
 from security.registry import verify_first
 
+#: The state of a join whose request has not reached the hub, as far as this node knows.
+NOT_SENT = "not sent"
+
 _ENROLMENT = "enrolment.json"
 _TOKEN_BYTES_MAX = 256
 _PEM_BYTES_MAX = 16 * 1024

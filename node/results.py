@@ -57,10 +57,14 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class PassOutcome:
-    """What became of a pass. `errors` concern the whole node, by what was being done."""
+    """What became of a pass. `errors` concern the whole node, by what was being done.
+
+    `attention`: what is wrong with the whole node and stopped nothing.
+    """
 
     results: tuple[Result, ...] = ()
     errors: dict[str, SynclineError] = field(default_factory=dict[str, SynclineError])
+    attention: tuple[str, ...] = ()
 
     @property
     def exit_status(self) -> int:
@@ -71,12 +75,14 @@ class PassOutcome:
                 return branch.exit_status
         if errors:
             return EXIT_BUG
-        return NEEDS_ATTENTION if any(each.attention for each in self.results) else EXIT_OK
+        must_look = self.attention or any(each.attention for each in self.results)
+        return NEEDS_ATTENTION if must_look else EXIT_OK
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, for the socket and `--json`."""
         return {
             "results": [each.as_json() for each in self.results],
             "errors": {what: error_to_json(error) for what, error in self.errors.items()},
+            "attention": list(self.attention),
             "exit_status": self.exit_status,
         }

@@ -299,6 +299,12 @@ def translated(path: Path) -> Generator[None, None, None]:
     except sqlite3.OperationalError as error:
         if "malformed" in str(error):
             raise _corrupt(path, error) from error
+        if _is_on_read_only_disk(path):
+            raise Unavailable(
+                f"the state database {path} cannot be used: its disk is mounted read-only",
+                remedy="mount it for writing (a disk that was remounted by itself has errors: see dmesg)",
+                reason="STATE_UNAVAILABLE",
+            ) from error
         raise Unavailable(
             f"the state database {path} cannot be used: {error}",
             remedy="check the rights and the free space of node.state_dir",
@@ -308,6 +314,13 @@ def translated(path: Path) -> Generator[None, None, None]:
         if isinstance(error, (sqlite3.ProgrammingError, sqlite3.IntegrityError, sqlite3.InterfaceError)):
             raise  # a bug of ours
         raise _corrupt(path, error) from error
+
+
+def _is_on_read_only_disk(path: Path) -> bool:
+    try:
+        return bool(os.statvfs(path.parent).f_flag & os.ST_RDONLY)
+    except OSError:
+        return False
 
 
 def _corrupt(path: Path, error: sqlite3.Error) -> Corrupt:

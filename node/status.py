@@ -9,7 +9,7 @@ in docs/formats/status.md.
     board = StatusBoard(state_dir, facts)
     board.published("la-dgm/geology-1m", state="published", seq=3)
     board.fault("hub", error)                   # and board.clear("hub") when it is gone
-    report = read_report(settings, clock)       # in any process
+    report = read_report(state_dir)             # in any process
 """
 
 import contextlib
@@ -25,12 +25,15 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core.clock import format_instant
-from core.errors import SynclineError
+from core.errors import Corrupt, Denied, SynclineError, Unavailable
 from core.limits import LIMITS, Limits
 from core.logs import get_logger
 
 FORMAT = 1
 FILE_NAME = "status.json"
+
+#: The fault of a node that is no member of the federation yet.
+MEMBERSHIP = "membership"
 
 _PROGRESS_EVERY_S = 0.5
 _COST_RATIO = 20  # writing takes a twentieth of the time at the most,
@@ -169,16 +172,38 @@ def report_path(state_dir: Path) -> Path:
     return state_dir / FILE_NAME
 
 
+def read_report(state_dir: Path) -> StatusReport | None:
+    """The report as it was last written; None when there is none.
+
+    Raises `Corrupt` when it is not one, `Denied` or `Unavailable` when it cannot be read.
+    """
+    path = report_path(state_dir)
+    try:
+        return StatusReport.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except PermissionError as error:
+        raise Denied(
+            f"{path} may not be read", remedy="run this command as the user that runs syncline-node"
+        ) from error
+    except OSError as error:
+        raise Unavailable(
+            f"{path} cannot be read: {error.strerror}", remedy="check the disk of [node] state_dir"
+        ) from error
+    except ValidationError as error:
+        raise Corrupt(
+            f"the status file {path} is damaged: it holds no report",
+            remedy="nothing is lost: the next syncline-node sync, or the daemon, writes it anew",
+            reason="STATUS_DAMAGED",
+        ) from error
+
+
 def load_report(state_dir: Path) -> StatusReport | None:
     """The report as it was last written; None when there is none that can be read."""
     try:
-        return StatusReport.model_validate_json(report_path(state_dir).read_bytes())
-    except FileNotFoundError:
-        return None
-    except (OSError, ValidationError) as error:
-        log.warning(
-            "the status file cannot be read; it is written anew at the next pass", error=str(error)[:200]
-        )
+        return read_report(state_dir)
+    except SynclineError as error:
+        log.warning(error.message, remedy=error.remedy)
         return None
 
 

@@ -8,17 +8,18 @@ from pydantic import ValidationError
 
 from core.clock import SystemClock
 from core.commands import ConfigOption, JsonOption, emit_json, say
-from core.errors import NEEDS_ATTENTION, SynclineError
+from core.errors import NEEDS_ATTENTION, Corrupt, SynclineError
 from core.terminal import bytes_text, table
 from node import control
 from node.cli.opening import Opened, open_node
 from node.status import (
+    MEMBERSHIP,
     Fault,
     MirrorStatus,
     PublishedStatus,
     StatusReport,
     empty_report,
-    load_report,
+    read_report,
     reconcile,
 )
 
@@ -42,12 +43,18 @@ def current_report(opened: Opened) -> StatusReport:
     settings = opened.settings
     running = control.is_listening(control.socket_path(opened.state_dir))
     report = _of_the_daemon(opened) if running else None
-    report = report or load_report(opened.state_dir)
+    faults: dict[str, Fault] = {}
+    if report is None:
+        try:
+            report = read_report(opened.state_dir)
+        except Corrupt as error:
+            faults["status"] = Fault.of(error, SystemClock().now())
     if report is None or (report.partner, report.node) != (settings.partner, settings.node.name):
         now = SystemClock().now()
         report = empty_report(settings.partner, settings.node.name, version("syncline"), now)
     published = {str(section.id(settings.partner)): section.path for section in settings.publish}
     report = reconcile(report, published, daemon_running=running)
+    report = report.model_copy(update={"faults": {**report.faults, **faults}})
     if report.hub.last_contact is None and not running:
         report = _with_standing(report, opened)
     return report
@@ -68,8 +75,10 @@ def _with_standing(report: StatusReport, opened: Opened) -> StatusReport:
     try:
         identity.load(opened.state_dir, opened.passphrase).tls()
     except SynclineError as error:
+        # The same cause as the last pass met it, by whatever it was doing, is not told twice.
+        others = {what: each for what, each in report.faults.items() if each.reason != error.reason}
         fault = Fault.of(error, SystemClock().now())
-        return report.model_copy(update={"faults": {**report.faults, "membership": fault}})
+        return report.model_copy(update={"faults": {**others, MEMBERSHIP: fault}})
     return report
 
 
@@ -92,6 +101,8 @@ def render(report: StatusReport) -> str:
 
 def _head(report: StatusReport) -> str:
     daemon = f"daemon running since {report.started}" if report.daemon_running else "daemon not running"
+    if report.daemon_running and report.started is None and MEMBERSHIP in report.faults:
+        daemon = "daemon running, waiting for the operator's approval"
     lines = [f"{report.partner}/{report.node}: {daemon}; as of {report.time}"]
     hub = report.hub
     if hub.last_contact is None:

@@ -75,6 +75,7 @@ def render(outcome: dict[str, Any]) -> str:
     lines = [line for each in outcome["results"] for line in _result_lines(each)]
     if not lines and not outcome["errors"]:
         lines.append("Nothing to do: nothing is published, and nothing is shared with this node.")
+    lines += [f"! {line}" for line in outcome.get("attention", ())]
     return "\n".join(lines)
 
 

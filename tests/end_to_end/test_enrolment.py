@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from node.control import is_listening, socket_path
 from tests.end_to_end.world import Agency, Process, World, wait_until
 
 FINGERPRINT = re.compile(r"\b[0-9a-f]{4}(?: [0-9a-f]{4}){15}\b")
@@ -108,6 +107,8 @@ def test_a_daemon_that_waits_for_approval_goes_on_by_itself(new_world: World, ag
     daemon = Process(agency.home / "daemon.log", "syncline-node", "--config", str(agency.config), "run")
     new_world.processes.append(daemon)
     wait_until(lambda: "waiting for the operator" in daemon.log(), "the daemon to wait")
+    told = agency.node("status", expect=8)
+    assert "daemon running, waiting for the operator's approval" in told.out
     new_world.hub("approve", "la-dgm", "--fingerprint", FINGERPRINT.findall(asked.out)[0])
-    wait_until(lambda: is_listening(socket_path(agency.state_dir)), "the daemon to work")
+    wait_until(lambda: "the node works" in daemon.log(), "the daemon to work")
     assert agency.node("sync", "--json").json()["results"][0]["seq"] == 1

@@ -109,7 +109,11 @@ def test_datasets_shortens_no_id_where_a_program_reads(line: CommandLine, monkey
         has_content=True,
         accepted=SystemClock().now(),
     )
-    monkeypatch.setattr(CatalogueService, "datasets", lambda _self: [summary])
+
+    def datasets(_: CatalogueService) -> list[SimpleNamespace]:
+        return [summary]
+
+    monkeypatch.setattr(CatalogueService, "datasets", datasets)
     assert line("datasets") == 0
     assert name in line.out
 

@@ -8,7 +8,7 @@ import pytest
 import structlog
 
 from core import commands
-from core.errors import NEEDS_ATTENTION, Unavailable, Untrusted
+from core.errors import NEEDS_ATTENTION, Denied, Unavailable, Untrusted
 from node.cli import COMMANDS, app
 from node.cli.opening import read_passphrase
 from node.cli.status_cmd import render as render_status
@@ -195,3 +195,40 @@ def test_the_gravest_error_decides_the_exit_status():
     assert PassOutcome((fine, held)).exit_status == 8
     assert PassOutcome((held,), {"hub": hub_away}).exit_status == 6
     assert PassOutcome((mirror,), {"hub": hub_away}).exit_status == 3
+
+
+def test_a_status_file_that_holds_no_report_is_told_in_words(
+    config: Path, capsys: pytest.CaptureFixture[str]
+):
+    state = config.parent / "state"
+    state.mkdir(mode=0o700)
+    (state / "status.json").write_text("garbage")
+    assert run("status", "--config", config) == NEEDS_ATTENTION
+    said = capsys.readouterr()
+    assert "is damaged: it holds no report" in said.out and "writes it anew" in said.out
+    assert not said.err
+
+
+def test_a_status_file_of_another_user_is_one_error_and_no_log_line(
+    config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    class Denying(type(config)):
+        def read_bytes(self) -> bytes:
+            raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("node.status.report_path", lambda state_dir: Denying(state_dir / "status.json"))
+        assert run("status", "--config", config) == Denied.exit_status
+    said = capsys.readouterr().err.splitlines()
+    assert said[0].startswith("error: ") and "may not be read" in said[0]
+    assert "as the user that runs syncline-node" in said[1] and len(said) == 2
+
+
+def test_a_cause_is_listed_once(config: Path, capsys: pytest.CaptureFixture[str]):
+    state = config.parent / "state"
+    state.mkdir(mode=0o700)
+    fault = Fault(branch="Unavailable", reason="NOT_ENROLLED", message="no certificate", remedy="", since="x")
+    left = StatusReport(partner="la-dgm", node="main", version="0", time="x", faults={"hub": fault})
+    (state / "status.json").write_text(left.model_dump_json())
+    assert run("status", "--json", "--config", config) == NEEDS_ATTENTION
+    assert list(json.loads(capsys.readouterr().out)["faults"]) == ["membership"]

@@ -7,9 +7,14 @@ from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import pytest
+import structlog
 
 from core.clock import SystemClock
 from core.errors import Conflict, InvalidInput, Unavailable
+from core.names import NodeName
+from node import enrol
+from node import identity as identities
+from node.cli.status_cmd import render
 from node.control import ask, is_listening, socket_path
 from node.daemon import Daemon
 from node.service_manager import ServiceManager
@@ -68,6 +73,38 @@ def running(member: Member, notify: ServiceManager | None = None) -> Iterator[th
         thread.join(DEADLINE_S)
         assert not thread.is_alive()
     assert not failed
+
+
+def test_a_daemon_that_waits_for_approval_answers_and_says_so_once(
+    owner: Member, monkeypatch: pytest.MonkeyPatch
+):
+    certificate = owner.state_dir / "keys" / identities._CERTIFICATE
+    kept = certificate.read_bytes()
+    certificate.unlink()
+    asked = threading.Semaphore(0)
+
+    def wait(**_: object) -> enrol.JoinOutcome:
+        asked.release()
+        state = enrol.EnrolmentState.APPROVED if certificate.exists() else enrol.EnrolmentState.PENDING
+        partner = owner.settings().partner
+        return enrol.JoinOutcome(state, "aaaa bbbb", "test-geo", partner, NodeName("main"), "hub.test:7443")
+
+    monkeypatch.setattr(enrol, "wait", wait)
+    with structlog.testing.capture_logs() as logged, running(owner):
+        path = socket_path(owner.state_dir)
+        for _ in range(4):
+            assert asked.acquire(timeout=DEADLINE_S)
+        told = StatusReport.model_validate(ask(path, "status"))
+        assert told.daemon_running
+        assert "daemon running, waiting for the operator's approval" in render(told)
+        assert list(told.faults) == ["membership"] and "aaaa bbbb" in told.faults["membership"].remedy
+        with pytest.raises(Unavailable, match="waiting for the operator's approval"):
+            ask(path, "sync")
+        certificate.write_bytes(kept)
+        wait_until(lambda: any(each["event"] == "the node works" for each in logged), "the work")
+        wait_until(lambda: is_listening(path), "the daemon at work")
+        assert ask(path, "sync")["exit_status"] == 0
+    assert [each["event"] for each in logged].count("waiting for the operator's approval") == 1
 
 
 def report(member: Member) -> StatusReport:

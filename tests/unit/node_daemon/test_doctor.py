@@ -159,3 +159,12 @@ def test_the_exit_status_follows_the_worst_finding():
     assert exit_status([well]) == 0
     assert exit_status([well, warning]) == NEEDS_ATTENTION
     assert exit_status([well, broken, warning]) == Unavailable.exit_status
+
+
+def test_what_may_not_be_read_is_told_in_words(patient: Patient):
+    def denied():
+        raise PermissionError(13, "Permission denied", "/var/lib/syncline/keys")
+
+    found = {each.check: each for each in examine(replace(patient, identity=denied))}["keys"]
+    assert found.message == "/var/lib/syncline/keys: Permission denied"
+    assert "as the user that runs syncline-node" in found.remedy

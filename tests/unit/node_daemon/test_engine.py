@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from core.errors import Conflict, Unavailable
+from core.errors import NEEDS_ATTENTION, Conflict, Unavailable
 from node.engine import Engine
 from security.keys import WitnessKey
 from tests.simulation.clock import ManualClock
@@ -77,6 +77,8 @@ def test_a_clock_an_hour_off_is_a_warning_and_stops_nothing(owner: Member, feder
         fault = session.board.report.faults["clock"]
         assert (fault.reason, "behind" in fault.message) == ("CLOCK_OFFSET", True)
         assert session.board.report.hub.clock_offset_s == pytest.approx(3600, abs=2)
+        assert outcome.exit_status == NEEDS_ATTENTION
+        assert outcome.as_json()["attention"][0].startswith("clock: this machine's clock is 3600 s behind")
 
 
 def test_the_report_reaches_the_hub(owner: Member, federation: TestFederation):

@@ -3,6 +3,7 @@
 import json
 import tomllib
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -41,6 +42,24 @@ def test_joining_again_is_safe_and_says_the_same(joining: Joining) -> None:
     assert joining.join(path).state is EnrolmentState.APPROVED
     assert joining.join(path).fingerprint == first.fingerprint
     assert joining.wait().state is EnrolmentState.APPROVED
+
+
+def test_a_request_that_did_not_reach_the_hub_is_not_said_to_wait_for_the_operator(joining: Joining) -> None:
+    def away(*_: object) -> NoReturn:
+        raise Unavailable("nobody answers", reason="UNREACHABLE")
+
+    path = joining.invite()
+    with pytest.raises(Unavailable, match="nobody answers"):
+        joining.join(path, connect=away)
+    for ask in (joining.wait, identity.load(joining.state_dir).tls):
+        with pytest.raises(Unavailable, match="the request was not sent") as refused:
+            ask()
+        assert refused.value.reason == "NOT_ENROLLED"
+        assert "syncline-node join FILE` again when the hub can be reached" in refused.value.remedy
+    joining.join(path)
+    assert joining.wait().state is EnrolmentState.PENDING
+    with pytest.raises(Unavailable, match="waits for the hub's operator"):
+        identity.load(joining.state_dir).tls()
 
 
 def test_keys_are_private_and_made_once(joining: Joining) -> None:

@@ -7,11 +7,12 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from core.errors import Conflict, Corrupt, InvalidInput
-from node.state import NodeState, StateLock, rebuild
+from core.errors import Conflict, Corrupt, InvalidInput, Unavailable
+from node.state import NodeState, StateLock, rebuild, translated
 
 
 def test_one_process_holds_the_lock(tmp_path: Path) -> None:
@@ -123,3 +124,16 @@ def test_a_database_cut_to_nothing_is_read_as_if_it_were_not_there(tmp_path: Pat
     assert reader.get_meta("anything") is None
     assert (tmp_path / "state.sqlite").stat().st_size == 0
     reader.close()
+
+
+def test_a_read_only_disk_is_told_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def statvfs(_: Path) -> SimpleNamespace:
+        return SimpleNamespace(f_flag=os.ST_RDONLY)
+
+    monkeypatch.setattr("os.statvfs", statvfs)
+    with (
+        pytest.raises(Unavailable, match="mounted read-only") as refused,
+        translated(tmp_path / "state.sqlite"),
+    ):
+        raise sqlite3.OperationalError("unable to open database file")
+    assert "mount it for writing" in refused.value.remedy

@@ -10,17 +10,20 @@ import pytest
 import structlog
 
 from core.clock import SystemClock
-from core.errors import Conflict, InvalidInput, Unavailable
+from core.errors import NEEDS_ATTENTION, Conflict, InvalidInput, Unavailable
 from core.names import NodeName
 from node import enrol
 from node import identity as identities
 from node.cli.status_cmd import render
 from node.control import ask, is_listening, socket_path
 from node.daemon import Daemon
+from node.engine import Engine
 from node.service_manager import ServiceManager
 from node.settings_file import SettingsFile
 from node.state import StateLock
 from node.status import StatusReport, load_report
+from sync.ports import Listing
+from tests.simulation.federation import TestFederation
 from tests.unit.node_daemon.conftest import FAST, Member
 
 DEADLINE_S = 60.0
@@ -278,3 +281,26 @@ def test_an_asker_is_told_when_the_daemon_stops_meanwhile(owner: Member):
         thread.join(DEADLINE_S)
         release.set()
     assert len(errors) == 1
+
+
+def test_a_sync_through_the_daemon_tells_of_a_hub_that_was_turned_back(owner: Member):
+    with owner.session() as session:
+        assert Engine(session).run_pass().exit_status == 0
+
+    def older(hub: Any) -> Any:
+        hub.list_datasets = lambda _etag: Listing((), "etag")
+        return hub
+
+    owner.wrap = older
+    with running(owner):
+        told = ask(socket_path(owner.state_dir), "sync")
+    assert told["errors"]["hub"]["reason"] == "HUB_TURNED_BACK"
+    assert told["exit_status"] not in (0, 8)
+
+
+def test_a_sync_through_the_daemon_is_8_when_the_clock_is_off(owner: Member, federation: TestFederation):
+    federation.clock.advance(3600)
+    with running(owner):
+        told = ask(socket_path(owner.state_dir), "sync")
+    assert told["exit_status"] == NEEDS_ATTENTION
+    assert told["attention"][0].startswith("clock: ")

@@ -27,7 +27,8 @@ from hub.services.hub import Hub
 from hub.signing_duties import EVERY_S, SigningDuties
 
 _ENROLMENT_THREADS = 2
-_DUTY_THREADS = 2
+_DUTY_THREADS = 3
+_RETENTION_EVERY_S = 3600.0
 
 _log = get_logger("hub.server")
 
@@ -80,6 +81,7 @@ async def serve(
             working = [
                 asyncio.create_task(_repeat(duties.perform, EVERY_S, duty_threads)),
                 asyncio.create_task(_repeat(identity.refresh, EVERY_S, duty_threads)),
+                asyncio.create_task(_repeat(hub.retention.perform, _RETENTION_EVERY_S, duty_threads)),
             ]
             await endpoint.set_serving(serving=True)
             _log_started(settings, ports)
@@ -87,6 +89,7 @@ async def serve(
                 on_started(ports)
             await stopping.wait()
             _log.info("stopping", grace_s=settings.server.stop_grace_s)
+            hub.retention.stop()
             for task in working:
                 task.cancel()
             await asyncio.wait(working)

@@ -182,6 +182,35 @@ class StoredChunk:
     data: bytes | memoryview
 
 
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What a sweep has removed: chunks, and their uncompressed bytes."""
+
+    chunks: int
+    raw_bytes: int
+
+
+class Sweep(Protocol):
+    """Removes old chunks that nothing needs: first `keep`, then `choose`, then, while the caller lets nobody
+    come to need more, `keep` what has come to be needed meanwhile, and `remove`."""
+
+    def keep(self, ids: Iterable[ChunkId]) -> None:
+        """These stay."""
+        ...
+
+    def choose(self, before: datetime) -> int:
+        """Choose what was last put before then and is not kept; how many. What was put again counts from
+        then.
+
+        Raises `Corrupt` (MISSING_KEPT) when something that is to be kept is not in the store.
+        """
+        ...
+
+    def remove(self) -> Removed:
+        """Remove what was chosen, but what was kept or put since; it is `missing` from now on."""
+        ...
+
+
 class ChunkStore(Protocol):
     """Chunks of one owner. Ids are checked against the decoded bytes on the way in and on the way out."""
 
@@ -209,6 +238,10 @@ class ChunkStore(Protocol):
 
     def raw_bytes(self) -> int:
         """The uncompressed bytes of all chunks that were put, durable or not yet."""
+        ...
+
+    def sweep(self) -> AbstractContextManager["Sweep"]:
+        """Begin to remove what nothing needs. One at a time."""
         ...
 
     def verify(self) -> Iterator[str]:

@@ -120,7 +120,8 @@ class CatalogueService:
         if root is None:
             return self._commit(caller, verified, None)
         # A sender that has lost patience asks again: it then waits for the check that runs already.
-        with self._checking.of(verified.id):
+        # What the check has found is not removed before the version names it.
+        with self._checking.of(verified.id), self._context.counting_on.shared(caller.partner):
             with self._database.read() as connection:
                 known = self._placed(connection, caller, verified)  # a fenced node learns it at once
             if known is None or known.root is None:

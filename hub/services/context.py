@@ -13,6 +13,7 @@ from core.clock import Clock
 from core.limits import Limits
 from core.names import NodeName, PartnerId
 from hub.layout import Layout
+from hub.services.keyed_locks import SharedLocks
 
 if TYPE_CHECKING:
     from hub.storage.database import Database
@@ -72,3 +73,5 @@ class Context:
     clock: Clock
     limits: Limits
     quotas: Quotas = Quotas()
+    #: By owner: shared by whoever counts on chunks that no version names yet, had alone by who removes some.
+    counting_on: SharedLocks = field(default_factory=SharedLocks)

@@ -9,6 +9,7 @@
 """
 
 from collections.abc import Sequence
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from types import TracebackType
 from typing import Self
@@ -29,6 +30,7 @@ from hub.services.enrolment import EnrolmentService
 from hub.services.fleet import FleetService
 from hub.services.fsck import FsckService
 from hub.services.registry import RegistryService
+from hub.services.retention import RetentionService
 from hub.services.sharing import SharingService
 from hub.services.translog import TransparencyLog
 from hub.storage import schema
@@ -61,6 +63,7 @@ class Hub:
         self.changes = ChangesService(context, self.registry, self.sharing)
         self.fleet = FleetService(context, self.registry)
         self.fsck = FsckService(context)
+        self.retention = RetentionService(context)
 
     @staticmethod
     def found(
@@ -97,7 +100,7 @@ class Hub:
         limits: Limits = LIMITS,
         administrator_keys: AdministratorKeys = no_keys,
         federation: Federation | None = None,
-        open_store: OpenStore = PackStore,
+        open_store: OpenStore | None = None,
         quotas: Quotas = Quotas(),  # noqa: B008 - frozen
     ) -> Self:
         """Open an existing hub, also beside a running one; applies waiting schema migrations.
@@ -124,7 +127,7 @@ class Hub:
                     administrator_keys,
                     clock,
                     limits,
-                    open_store,
+                    open_store or partial(PackStore, clock=clock),
                     quotas,
                 )
             )
@@ -160,6 +163,7 @@ class Hub:
     def close(self) -> None:
         """Release files. What was acknowledged is durable already."""
         self.changes.stop()
+        self.retention.stop()
         self._context.stores.close()
         self._context.database.close()
 

@@ -7,8 +7,11 @@ Who waits for the same name gets it in no particular order.
 """
 
 import threading
+from collections import Counter
 from collections.abc import Generator
 from contextlib import contextmanager
+
+from core.errors import Unavailable
 
 
 class KeyedLocks:
@@ -32,3 +35,45 @@ class KeyedLocks:
                 lock, waiting = self._locks.pop(name)
                 if waiting > 1:
                     self._locks[name] = lock, waiting - 1
+
+
+class SharedLocks:
+    """Locks by name that many may share, or one may have alone. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._sharing: Counter[str] = Counter()
+        self._alone: set[str] = set()
+
+    @contextmanager
+    def shared(self, name: str) -> Generator[None]:
+        """Hold it together with others that share it. Waits for who has it alone."""
+        with self._changed:
+            while name in self._alone:
+                self._changed.wait()
+            self._sharing[name] += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._sharing[name] -= 1
+                if not self._sharing[name]:
+                    del self._sharing[name]
+                self._changed.notify_all()
+
+    @contextmanager
+    def alone(self, name: str, patience_s: float) -> Generator[None]:
+        """Hold it alone. Nobody waits for one that itself only waits. Raises `Unavailable` (BUSY)."""
+        with self._changed:
+            free = self._changed.wait_for(
+                lambda: name not in self._alone and not self._sharing[name], patience_s
+            )
+            if not free:
+                raise Unavailable(f"{name} is in use", remedy="it is tried again", reason="BUSY")
+            self._alone.add(name)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._alone.discard(name)
+                self._changed.notify_all()

@@ -7,12 +7,13 @@ and by `fsck`.
     check_recipe(root, manifest, store, limits)         # or Untrusted, Unavailable (MISSING_CHUNKS)
 
 A new version of a large dataset shares most of its table with the one before: what that one's commit has
-found in the store is not looked up again (nothing is ever removed from a store).
+found in the store is not looked up again (nothing that a version needs is ever removed from a store).
 """
 
 import hashlib
 import io
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import islice
 from typing import Any
 
@@ -38,9 +39,9 @@ def check_recipe(
     recipe = Root.from_bytes(root, limits)
     _check_present((*recipe.inventory, *recipe.layout, *recipe.table), store, limits)
     fetch = fetcher(store, limits)
-    known = frozenset[Piece]() if before is None else frozenset(_pieces(Root.from_bytes(before, limits)))
+    known = frozenset[Piece]() if before is None else frozenset(pieces(Root.from_bytes(before, limits)))
     table = TableReader(recipe.table, fetch)
-    refs = (ref for first, count in _unknown(recipe, known) for ref in table.entries(first, count))
+    refs = (ref for first, count in unknown(recipe, known) for ref in table.entries(first, count))
     _check_present(refs, store, limits)
     digest = hashlib.sha256()
     inventory = _Hashing(open_stream(recipe.inventory, fetch), digest)
@@ -74,17 +75,18 @@ Piece = tuple[bytes, int]
 """A chunk of a TABLE stream, and where in a record it starts: the same piece holds the same whole records."""
 
 
-def _pieces(recipe: Root) -> Iterator[Piece]:
+def pieces(recipe: Root) -> Iterator[Piece]:
+    """The pieces of a recipe's TABLE."""
     at = 0
     for ref in recipe.table:
         yield ref.id, at % TABLE_RECORD_BYTES
         at += ref.raw_bytes
 
 
-def _unknown(recipe: Root, known: frozenset[Piece]) -> Iterator[tuple[int, int]]:
+def unknown(recipe: Root, known: AbstractSet[Piece]) -> Iterator[tuple[int, int]]:
     """Ranges of the table's records (first, count) that are not whole inside of a known piece."""
     first = at = 0
-    for ref, piece in zip(recipe.table, _pieces(recipe), strict=True):
+    for ref, piece in zip(recipe.table, pieces(recipe), strict=True):
         end = at + ref.raw_bytes
         if piece in known:
             inside, behind = -(-at // TABLE_RECORD_BYTES), end // TABLE_RECORD_BYTES

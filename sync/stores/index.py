@@ -15,6 +15,7 @@ from core.errors import Corrupt, SynclineError, Unavailable
 from sync.ports import ChunkId
 from sync.stores.errors import disk_full
 from sync.stores.records import Location
+from sync.stores.sweep import SCRATCH_NAME, IndexSweep
 
 SCHEMA_VERSION = 1
 
@@ -81,14 +82,26 @@ class Index:
         with self._connection() as connection:
             return dict(connection.execute("SELECT number, indexed_bytes FROM pack"))
 
-    def add(self, rows: Mapping[ChunkId, Location], extents: Mapping[int, int], added: int) -> None:
-        """Record chunks and extents in one durable transaction; chunks that are here stay where they are."""
+    def add(
+        self,
+        rows: Mapping[ChunkId, Location],
+        extents: Mapping[int, int],
+        added: int,
+        again: Iterable[ChunkId] = (),
+    ) -> None:
+        """Record chunks and extents in one durable transaction; chunks that are here stay where they are.
+
+        Those of `again` that are here count as added now.
+        """
         values = [(id_, *where, added) for id_, where in sorted(rows.items())]
         with self._connection() as connection:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 connection.executemany("INSERT OR IGNORE INTO chunk VALUES (?, ?, ?, ?, ?, ?, ?)", values)
                 connection.executemany("INSERT OR REPLACE INTO pack VALUES (?, ?)", sorted(extents.items()))
+                connection.executemany(
+                    "UPDATE chunk SET added = ? WHERE id = ?", [(added, id_) for id_ in sorted(again)]
+                )
                 connection.execute("COMMIT")
             except BaseException:
                 if connection.in_transaction:
@@ -102,6 +115,40 @@ class Index:
             while part := rows.fetchmany(_ROWS_AT_A_TIME):
                 for id_, *where in part:
                     yield id_, Location(*where)
+
+    @contextmanager
+    def sweep(self) -> Generator[IndexSweep]:
+        """A sweep, on a connection of its own."""
+        connection = self._connect()
+        try:
+            sweep = IndexSweep(connection, self._path.with_name(SCRATCH_NAME))
+            try:
+                yield sweep
+            finally:
+                sweep.close()
+        except sqlite3.Error as error:
+            raise self._ours(error) from error
+        finally:
+            with self._lock:
+                if connection in self._all:
+                    self._all.remove(connection)
+            connection.close()
+
+    def forget_dead_packs(self, below: int) -> list[int]:
+        """Forget the packs with lower numbers that hold no chunk; which they were. Durable."""
+        with self._connection() as connection:
+            live = {row[0] for row in connection.execute("SELECT DISTINCT pack FROM chunk")}
+            known = {row[0] for row in connection.execute("SELECT number FROM pack")}
+            dead = sorted(number for number in known - live if number < below)
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                connection.executemany("DELETE FROM pack WHERE number = ?", [(number,) for number in dead])
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+        return dead
 
     def raw_bytes(self) -> int:
         """The uncompressed bytes of all chunks; reads the whole index."""

@@ -58,7 +58,16 @@ class PackFiles:
         finally:
             with self._lock:
                 entry.users -= 1
+                if self._open.get(number) is not entry and not entry.users:  # forgotten meanwhile
+                    os.close(entry.descriptor)
                 self._evict()
+
+    def forget(self, number: int) -> None:
+        """A pack was removed: its descriptor is closed when its last reader has done."""
+        with self._lock:
+            entry = self._open.pop(number, None)
+            if entry is not None and not entry.users:
+                os.close(entry.descriptor)
 
     def close(self) -> None:
         """Close what nobody is reading."""

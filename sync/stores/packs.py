@@ -19,7 +19,9 @@ acknowledgement.
 
 import os
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 from core import durable
@@ -27,12 +29,13 @@ from core.clock import Clock, SystemClock
 from core.errors import Corrupt, Unavailable
 from core.limits import KIB, LIMITS, MIB, Limits
 from sync.compression import check_chunk
-from sync.ports import ChunkId, StoredChunk
+from sync.ports import ChunkId, Removed, StoredChunk, Sweep
 from sync.stores.appender import Appender
 from sync.stores.errors import corrupt_record, disk_failed, missing_chunk, quota_exceeded
 from sync.stores.index import Index
 from sync.stores.packfiles import PackFiles, read_at
 from sync.stores.records import HEADER_BYTES, PACK_MAGIC, Location, check_record, pack_name, scan
+from sync.stores.sweep import IndexSweep
 
 INDEX_NAME = "index.sqlite"
 
@@ -68,10 +71,12 @@ class PackStore:
         self._clock = clock or SystemClock()
         self._files = PackFiles(directory / "packs")
         self._writing = threading.Lock()
+        self._sweeping = threading.Lock()
         self._committing = threading.Lock()
         self._pending: dict[ChunkId, Location] = {}  # appended, not yet durable
         self._flushing: dict[ChunkId, Location] = {}  # a commit is making these durable
-        self._commits = 0  # what was looked up in the index before one may have changed with it
+        self._again: set[ChunkId] = set()  # put, and here already: they live on as if new
+        self._changes = 0  # of the index: what was looked up before one may not hold
         self._raw_bytes: int | None = None  # of all chunks, pending ones too; None until somebody asks
         self._appender: Appender | None = None
         self._failed: Unavailable | None = None
@@ -104,14 +109,15 @@ class PackStore:
             if not checked:
                 check_chunk(chunk, self._limits)
             given.setdefault(bytes(chunk.id), chunk)
-        commits = self._commits
-        for known in self._index.present(given):
-            del given[known]
+        changes = self._changes
+        known = self._index.present(given)
         appender = self._writable()
         with self._writing:
-            if commits != self._commits:  # what was pending may be in the index by now
-                for known in self._index.present(given):
-                    del given[known]
+            if changes != self._changes:  # what was pending may be in the index by now; or was removed
+                known = self._index.present(given)
+            self._again |= known
+            for id_ in known:
+                del given[id_]
             new = [
                 chunk
                 for id_, chunk in given.items()
@@ -132,26 +138,28 @@ class PackStore:
             appender = self._writable()
             with self._writing:
                 rows, self._flushing, self._pending = self._pending, self._pending, {}
-                if not rows:
+                again, self._again = self._again, set()
+                if not rows and not again:
                     return
                 number, end = appender.position
             try:
-                extents = self._flush({where.pack for where in rows.values()}, number, end)
+                extents = self._flush({where.pack for where in rows.values()}, number, end) if rows else {}
             except OSError as error:
                 # What the kernel kept of these packs is unknown, and others' puts are among the rows: nobody
                 # may be told that they are durable, so nothing goes on before the store is opened again.
                 self._failed = disk_failed(str(self.directory), error)
                 raise self._failed from error
             try:
-                self._index.add(rows, extents, int(self._clock.now().timestamp()))
+                self._index.add(rows, extents, int(self._clock.now().timestamp()), again)
             except BaseException:
                 with self._writing:
                     self._pending = {**rows, **self._pending}
+                    self._again |= again
                     self._flushing = {}
                 raise
             with self._writing:
                 self._flushing = {}
-                self._commits += 1
+                self._changes += 1
 
     def get(self, ids: Sequence[ChunkId], *, check: bool = True) -> Iterator[StoredChunk]:
         for at in range(0, len(ids), _IDS_AT_A_TIME):
@@ -179,6 +187,8 @@ class PackStore:
                     record = read_at(descriptor, where.offset, HEADER_BYTES + where.stored)
                 check_record(record, id_, where, self._limits)
             except (Corrupt, OSError):
+                if self._index.locate([id_]).get(id_) != where:
+                    continue  # removed meanwhile
                 yield corrupt_record(id_, self._files.path(where.pack), where.offset).message
 
     def count(self) -> int:
@@ -196,6 +206,35 @@ class PackStore:
                 pending = sum(where.raw for where in self._pending.values())
                 self._raw_bytes = self._index.raw_bytes() + pending
             return self._raw_bytes
+
+    @contextmanager
+    def sweep(self) -> Generator[Sweep]:
+        with self._sweeping, self._index.sweep() as sweep:
+            yield _PackSweep(self, sweep)
+
+    def _remove(self, sweep: IndexSweep) -> Removed:
+        """Remove what `sweep` chose; then give back packs in which nothing is left.
+
+        Killed at any step: a pack that the index has forgotten and that still lies there is indexed again
+        when the store is opened. Its chunks then live another while, which is harmless.
+        """
+        appender = self._writable()
+        with self._committing, self._writing:  # nobody is between looking a chunk up and counting on it
+            count, raw_bytes = sweep.remove(self._again)
+            self._changes += 1
+            if self._raw_bytes is not None:
+                self._raw_bytes -= raw_bytes
+            # No pack below these ever gets a row again.
+            below = min([appender.position[0], *(where.pack for where in self._pending.values())])
+        dead = self._index.forget_dead_packs(below)
+        for number in dead:
+            path = self._files.path(number)
+            durable.fault_hook("unlink", path)
+            path.unlink(missing_ok=True)
+            self._files.forget(number)
+        if dead:
+            durable.fsync_dir(self._files.directory)
+        return Removed(count, raw_bytes)
 
     def stored_bytes(self) -> int:
         """What the packs take on the disk."""
@@ -317,6 +356,19 @@ class PackStore:
     def _forget_index(self) -> None:
         for suffix in ("", "-wal", "-shm"):
             (self.directory / (INDEX_NAME + suffix)).unlink(missing_ok=True)
+
+
+class _PackSweep:
+    def __init__(self, store: PackStore, sweep: IndexSweep) -> None:
+        self._store = store
+        self._sweep = sweep
+        self.keep = sweep.keep
+
+    def choose(self, before: datetime) -> int:
+        return self._sweep.choose(int(before.timestamp()))
+
+    def remove(self) -> Removed:
+        return self._store._remove(self._sweep)  # pyright: ignore[reportPrivateUsage]
 
 
 def _runs(entries: list[_Entry]) -> Iterator[list[_Entry]]:

@@ -2,16 +2,18 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import zstandard
 
+from core.clock import SystemClock
 from core.errors import Corrupt, Denied, Unavailable
 from core.limits import Limits
 from sync.chunking import chunk_id
 from sync.compression import ZSTD, decode, encode
-from sync.ports import ChunkStore, StoredChunk
+from sync.ports import ChunkStore, Removed, StoredChunk
 from sync.stores.memory import MemoryStore
 from sync.stores.packs import PackStore
 
@@ -217,3 +219,100 @@ def test_the_quota_holds_for_many_putters_at_once(store: ChunkStore):
     assert refused
     held = sum(not missing for missing in store.missing([chunk(n, 200).id for n in range(60)]))
     assert (held, store.raw_bytes()) == (20, 4000)
+
+
+# --- sweeping --------------------------------------------------------------------------------------
+
+
+class _Clock(SystemClock):
+    """Says what it is told."""
+
+    def __init__(self) -> None:
+        self.time = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.time
+
+
+@pytest.fixture(params=["memory", "packs"])
+def aging(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[ChunkStore, _Clock]]:
+    clock = _Clock()
+    store: ChunkStore = (
+        MemoryStore(SMALL, clock=clock)
+        if request.param == "memory"
+        else PackStore(tmp_path / "store", SMALL, clock=clock)
+    )
+    yield store, clock
+    store.close()
+
+
+def stored(store: ChunkStore, numbers: range) -> list[bytes]:
+    put = [chunk(n) for n in numbers]
+    store.put(put)
+    store.commit()
+    return [each.id for each in put]
+
+
+def swept(store: ChunkStore, kept: list[bytes], before: datetime) -> Removed:
+    with store.sweep() as sweep:
+        sweep.keep(kept)
+        sweep.choose(before)
+        return sweep.remove()
+
+
+def test_a_sweep_removes_what_is_old_and_not_kept(aging: tuple[ChunkStore, _Clock]):
+    store, clock = aging
+    old = stored(store, range(60))
+    clock.time += timedelta(days=1)
+    young = stored(store, range(60, 80))
+    removed = swept(store, old[:7], clock.time)
+    assert removed == Removed(53, 53 * 300)
+    assert store.missing(old) == [False] * 7 + [True] * 53
+    assert not any(store.missing(young))
+    assert len(list(store.get(old[:7] + young))) == 27
+    assert store.raw_bytes() == 27 * 300
+    with pytest.raises(Unavailable) as gone:
+        list(store.get(old[7:8]))
+    assert gone.value.reason == "MISSING_CHUNKS"
+    stored(store, range(60))
+    assert not any(store.missing(old))
+    assert contents(store.get(old)) == contents(iter([chunk(n) for n in range(60)]))
+    assert list(store.verify()) == []
+    assert swept(store, [], clock.time) == Removed(0, 0)
+
+
+def test_durable_ack_what_is_put_again_lives_on_from_then(aging: tuple[ChunkStore, _Clock]):
+    store, clock = aging
+    ids = stored(store, range(4))
+    clock.time += timedelta(days=1)
+    store.put([chunk(0)])
+    with store.sweep() as sweep:
+        store.put([chunk(1)])
+        assert sweep.choose(clock.time) >= 2
+        store.commit()
+        store.put([chunk(2)])  # not even durable yet
+        sweep.remove()
+    store.commit()
+    assert store.missing(ids) == [False, False, False, True]
+    assert swept(store, [], clock.time) == Removed(0, 0)
+
+
+def test_what_is_kept_late_is_not_removed(aging: tuple[ChunkStore, _Clock]):
+    store, clock = aging
+    ids = stored(store, range(4))
+    with store.sweep() as sweep:
+        sweep.keep(ids[:1])
+        assert sweep.choose(clock.time + timedelta(days=1)) == 3
+        sweep.keep(ids[2:3])
+        assert sweep.remove().chunks == 2
+    assert store.missing(ids) == [False, True, False, True]
+
+
+def test_nothing_is_removed_where_something_to_keep_is_not_there(aging: tuple[ChunkStore, _Clock]):
+    store, clock = aging
+    ids = stored(store, range(4))
+    with store.sweep() as sweep, pytest.raises(Corrupt) as refused:
+        sweep.keep([ids[0], chunk(99).id])
+        sweep.choose(clock.time + timedelta(days=1))
+    assert refused.value.reason == "MISSING_KEPT"
+    assert not any(store.missing(ids))

@@ -95,6 +95,11 @@ def check_state_folder(patient: Patient) -> Iterator[Finding]:
     if not folder.is_dir():
         yield Finding(name, "warn", f"{folder} does not exist yet", "syncline-node join makes it")
         return
+    if os.statvfs(folder).f_flag & os.ST_RDONLY:
+        yield Finding(
+            name, "fail", f"{folder} is on a disk that is mounted read-only", "mount it for writing"
+        )
+        return
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         yield Finding(
             name, "fail", f"{folder} may not be written", "run as the user that owns it, or chown it"

@@ -1,11 +1,14 @@
-"""A version whose record is lost (a damaged state directory): hashed file by file, then believed again."""
+"""A version whose record is lost or damaged: hashed file by file, then believed again."""
 
 import hashlib
 import os
+import shutil
+import struct
 
 from core import durable
+from core.errors import SynclineError
 from node.materialise import Walker, open_file
-from node.subscribe.records import STAT, FileStat, Record
+from node.subscribe.records import DAMAGED, STAT, FileStat, Record
 
 
 def adopt(record: Record, folder: int) -> bool:
@@ -28,3 +31,16 @@ def adopt(record: Record, folder: int) -> bool:
         durable.fsync(stats.fileno(), pending)
     durable.rename(pending, record.folder / "stat")
     return True
+
+
+def readopt(record: Record, folder: int) -> bool:
+    """Make a record that was set aside again from its streams, if it is not they that are damaged."""
+    shutil.copytree(record.folder.with_name(f"{record.name}{DAMAGED}"), record.folder)
+    (record.folder / "stat").unlink(missing_ok=True)
+    try:
+        if adopt(record, folder):
+            return True
+    except (SynclineError, ValueError, struct.error):
+        pass  # the version stays where it is; what follows it is fetched whole
+    record.remove()
+    return False

@@ -21,7 +21,7 @@ from core.names import DatasetId, NodeName, PartnerId
 from core.progress import Progress
 from node.evidence import write_evidence
 from node.mirror_state import MirrorRow, MirrorTable, VersionRow
-from node.subscribe.adopt import adopt
+from node.subscribe.adopt import adopt, readopt
 from node.subscribe.assemble import Assembly
 from node.subscribe.chain import ChainReader, Grant, Head, rolled_back
 from node.subscribe.edits import Inspection, inspect
@@ -232,6 +232,8 @@ class Mirroring:
             return
         try:
             found = self._inspect(record, descriptor)
+            if found is None and readopt(record, descriptor):
+                found = self._inspect(record, descriptor)
             if found is None:
                 yield None, None, bytearray()
                 return

@@ -283,15 +283,18 @@ def test_a_damaged_record_is_set_aside_and_the_mirror_adopted_after_hashing_it(
     assert outcome.state is MirrorState.CURRENT and not outcome.attention  # told once
 
 
+@pytest.mark.parametrize(("name", "fetched_max"), [("stat", 60_000), ("inventory", 10_000_000)])
 def test_a_damaged_record_does_not_keep_the_next_version_away(
-    federation: TestFederation, node: MirrorNode
+    federation: TestFederation, node: MirrorNode, name: str, fetched_max: int
 ) -> None:
     publish(federation, "la-dgm", "geology", LARGE, read=["th-dmr"])
     node.sync()
-    (file,) = (node.state_dir / "mirrors").glob("*/*/stat")
+    (file,) = (node.state_dir / "mirrors").glob(f"*/*/{name}")
     file.write_bytes(b"1234567")
     publish(federation, "la-dgm", "geology", {**LARGE, "new": b"1"})
+    before = node.hub.bytes_down
     outcome = node.one()
+    assert node.hub.bytes_down - before < fetched_max
     assert outcome.state is MirrorState.UPDATED and "damaged" in outcome.attention[0]
     assert node.files() == {**LARGE, "new": b"1"}
     assert node.one().state is MirrorState.CURRENT

@@ -30,6 +30,8 @@ def main() -> None:
     arguments = parser.parse_args()
     keep: bool = arguments.keep
     signal.signal(signal.SIGTERM, _exit_on_signal)
+    signal.signal(signal.SIGHUP, _exit_on_signal)  # the terminal was closed
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job starts with it ignored
     folder = Path(tempfile.mkdtemp(prefix="syncline-demo-"))
     narrator = Narrator(folder, picture=arguments.picture)
     start = time.monotonic()

@@ -186,11 +186,12 @@ class Play:
             f"syncline-node --config {self.china.config} doctor",
             f"syncline-hub --config {self.federation.hub_config} status",
             f"syncline-audit verify {self.mirror}",
-            f"edit a file below {self.geology} and watch {self.mirror}/current",
+            f"# edit a file below {self.geology}",
+            f"# and watch {self.mirror}/current",
         ]
         if running:
             path = f"export PATH={Path(sys.executable).parent}:$PATH"
-            self.narrator.box("It runs until Ctrl-C; try, in another terminal", "\n".join([path, *lines]))
+            self.narrator.keep("It runs until Ctrl-C. In another terminal:", [path, *lines])
         else:
             self.narrator.say("To play with it: make demo KEEP=1. To install it: README.md.")
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 from rich.markup import escape
-from rich.panel import Panel
 
 from core.errors import Unavailable
 from deploy.demo.federation import Finished
@@ -58,9 +57,11 @@ class Narrator:
             )
         return finished
 
-    def box(self, title: str, text: str) -> None:
-        """Something to keep."""
-        self._console.print(Panel(escape(text), title=title, expand=False))
+    def keep(self, title: str, lines: list[str]) -> None:
+        """Commands to copy: never broken by the terminal's width."""
+        self._console.print(f"\n[bold cyan]{escape(title)}[/]")
+        for line in lines:
+            self._console.print(escape(line), soft_wrap=True)
 
     @contextmanager
     def pictured(self) -> Generator[None]:

@@ -74,11 +74,6 @@ class TrustStore:
             durable.write_file(store._anchor, f"{first.registry.seq} {first.id}\n".encode())
         return store
 
-    @property
-    def is_established(self) -> bool:
-        """Whether there is a chain to believe in."""
-        return bool(self._chain)
-
     def newest(self) -> VerifiedRegistry:
         """The newest statement, expired or not. Raises `Unavailable` (NOT_ENROLLED) before joining."""
         if not self._chain:

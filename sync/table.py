@@ -88,11 +88,6 @@ def open_stream(refs: Sequence[ChunkRef], fetch: Fetch) -> io.BufferedReader:
     return io.BufferedReader(_ChunkFile(_fetched(ref, fetch) for ref in refs), _BUFFER_BYTES)
 
 
-def open_pieces(pieces: Iterator[bytes | memoryview]) -> io.BufferedReader:
-    """Consecutive pieces of bytes as a buffered binary file; for chunks that arrive in one go."""
-    return io.BufferedReader(_ChunkFile(pieces), _BUFFER_BYTES)
-
-
 class _ChunkFile(io.RawIOBase):
     def __init__(self, pieces: Iterator[bytes | memoryview]) -> None:
         self._pieces = pieces

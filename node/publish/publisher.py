@@ -34,7 +34,6 @@ from node.trust import TrustStore
 from security.keys import PublicKey, Signer
 from security.policy import disclosures_from_json
 from security.rules import Rule, next_change
-from sync.bandwidth import TokenBucket
 from sync.ports import HubApi
 
 _log = get_logger("node.publish")
@@ -49,7 +48,6 @@ class Publisher:
         trust: the registry, refreshed by the caller.
         hub: the hub, as this node.
         signer: the partner's signing key.
-        bandwidth: shared limit of the upload, or None.
         progress: told of bytes, read or settled at the hub.
     """
 
@@ -64,7 +62,6 @@ class Publisher:
         clock: Clock,
         limits: Limits = LIMITS,
         *,
-        bandwidth: TokenBucket | None = None,
         progress: Progress | None = None,
     ) -> None:
         self.dataset = section.id(settings.partner)
@@ -85,7 +82,6 @@ class Publisher:
             hub=hub,
             clock=clock,
             limits=limits,
-            bandwidth=bandwidth,
             progress=progress or NullProgress(),
         )
 

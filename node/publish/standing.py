@@ -80,15 +80,6 @@ class Standing:
                 (state.value, error.message, error.remedy, error.reason, moment, self.dataset),
             )
 
-    def note_left(self, bytes_left: int, bytes_total: int) -> None:
-        """Write how far the upload is."""
-        with self._state.writing() as database:
-            self._ensure_status(database.conn)
-            database.conn.execute(
-                "UPDATE publish_status SET bytes_left = ?, bytes_total = ? WHERE dataset = ?",
-                (bytes_left, bytes_total, self.dataset),
-            )
-
     def issues(self) -> list[Issue]:
         """What the last pass held or skipped (the first thousand)."""
         rows = self._state.database.conn.execute(

@@ -20,7 +20,6 @@ from node.publish.standing import Standing
 from node.publish.statements import Statements
 from node.trust import TrustStore
 from security.rules import Rule
-from sync.bandwidth import TokenBucket
 from sync.ports import HubApi
 from sync.upload import BlobUploader
 
@@ -41,7 +40,6 @@ class Tools:
     hub: HubApi
     clock: Clock
     limits: Limits
-    bandwidth: TokenBucket | None
     progress: Progress
 
     def preparer(self, scratch: Scratch) -> Preparer:
@@ -50,7 +48,7 @@ class Tools:
 
     def uploader(self) -> BlobUploader:
         """An upload session."""
-        return BlobUploader(self.hub, self.limits, self.bandwidth, self.progress.advance, clock=self.clock)
+        return BlobUploader(self.hub, self.limits, progress=self.progress.advance, clock=self.clock)
 
     def streams(self) -> versions.VersionStreams:
         """Private files for the three streams of a version."""

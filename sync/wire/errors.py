@@ -48,9 +48,10 @@ from core.logs import printable
 DOMAIN = "syncline"
 NOT_FOUND = "NOT_FOUND"
 
-# The details travel in a trailer, of which gRPC takes 8 KiB; both texts stand in it twice.
-_MESSAGE_LENGTH_MAX = 600
-_REMEDY_LENGTH_MAX = 300
+# gRPC refuses trailers at random between 8 and 16 KiB, and always above. The message stands in them twice,
+# once with up to three bytes for each of UTF-8's, and the remedy once: 5,400 bytes at most.
+_MESSAGE_BYTES_MAX = 1_000
+_REMEDY_BYTES_MAX = 800
 _REASON = re.compile(r"[A-Z][A-Z0-9_]{0,62}", re.ASCII)
 
 _CODES: dict[type[SynclineError], int] = {
@@ -167,11 +168,11 @@ def message_of(error: BaseException) -> status_pb2.Status:
     info = error_details_pb2.ErrorInfo(
         domain=DOMAIN,
         reason=error.reason,
-        metadata={"class": branch.__name__, "remedy": _clean(error.remedy, _REMEDY_LENGTH_MAX)},
+        metadata={"class": branch.__name__, "remedy": _clean(error.remedy, _REMEDY_BYTES_MAX)},
     )
     detail = any_pb2.Any()
     detail.Pack(info)
-    return status_pb2.Status(code=code, message=_clean(error.message, _MESSAGE_LENGTH_MAX), details=[detail])
+    return status_pb2.Status(code=code, message=_clean(error.message, _MESSAGE_BYTES_MAX), details=[detail])
 
 
 @contextmanager
@@ -226,8 +227,8 @@ def _from_details(call: Any) -> SynclineError | None:
         if info.domain != DOMAIN or branch is None or not _agrees(branch, status.code):
             continue
         return branch(
-            _clean(status.message, _MESSAGE_LENGTH_MAX),
-            remedy=_clean(info.metadata.get("remedy", ""), _REMEDY_LENGTH_MAX),
+            _clean(status.message, _MESSAGE_BYTES_MAX),
+            remedy=_clean(info.metadata.get("remedy", ""), _REMEDY_BYTES_MAX),
             reason=info.reason if _REASON.fullmatch(info.reason) else "",
         )
     return None
@@ -254,7 +255,10 @@ def _from_plain(plain: _Plain, details: str) -> SynclineError:
     return plain.branch(message, remedy=plain.remedy, reason=plain.reason)
 
 
-def _clean(text: str, length_max: int) -> str:
+def _clean(text: str, bytes_max: int) -> str:
     # A peer's words are shown in logs and on terminals.
     line = printable(" ".join(text.encode("utf-8", "replace").decode("utf-8").split()))
-    return line if len(line) <= length_max else line[: length_max - 1] + "…"
+    encoded = line.encode()
+    if len(encoded) <= bytes_max:
+        return line
+    return encoded[: bytes_max - len("…".encode())].decode(errors="ignore") + "…"

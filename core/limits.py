@@ -71,6 +71,21 @@ class Limits:
     reauthorise_s: float = 1.0  # open streams look up their caller again this often
     partners_count_max: int = 1_000
 
+    # Log
+    entries_count_max: int = 50_000  # leaves in one answer, 33 bytes each, openings beside
+    note_bytes_max: int = 512 * KIB  # a checkpoint with the cosignatures of 1,000 partners' nodes
+    note_signatures_count_max: int = 4_000
+    checkpoint_every_s: float = 1.0  # while there is something new, not more often
+    refusals_every_s: int = 3600  # one leaf counts them, so that the log grows at least this often
+    checkpoint_wait_s: float = 10.0  # how long a call waits for a checkpoint that covers it
+    witness_seen_s: int = 30 * 24 * 3600  # who cosigned within this counts among the n witnesses
+    cosignature_valid_s: int = 24 * 3600
+    log_frozen_s: int = 3 * 3600  # a hub that answers and whose log did not grow for so long is an alarm
+
+    # Bundles
+    bundle_files_count_max: int = 2_000_000
+    bundle_records_count_max: int = 1_000_000
+
     # Hub
     upload_retention_s: int = 7 * 24 * 3600  # chunks of no committed version live this long
     status_bytes_max: int = 256 * KIB
@@ -98,6 +113,8 @@ class Limits:
         assert self.find_missing_count_max * 32 + 1024 <= self.message_bytes_max
         assert self.read_ranges_count_max * 20 + 1024 <= self.message_bytes_max
         assert self.path_component_bytes_max <= self.path_bytes_max
+        assert self.entries_count_max * 33 + self.note_bytes_max < self.message_bytes_max
+        assert self.refusals_every_s < self.log_frozen_s
         assert self.registry_renew_after_s < self.registry_valid_s
         assert self.certificate_backdate_s < self.certificate_valid_s
         assert 0.0 < self.remove_guard <= 1.0

@@ -30,6 +30,8 @@ REGISTRY = "application/vnd.syncline.registry+json"
 ACKNOWLEDGEMENT = "application/vnd.syncline.acknowledgement+json"
 JOIN = "application/vnd.syncline.join+json"
 RENEWAL = "application/vnd.syncline.renewal+json"
+RECEIPT = "application/vnd.syncline.receipt+json"
+ROTATION = "application/vnd.syncline.rotation+json"
 
 
 @dataclass(frozen=True, slots=True)

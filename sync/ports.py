@@ -53,10 +53,14 @@ class PolicyExtract:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The hub has recorded a statement: the leaf's index in its log and its time of acceptance."""
+    """The hub has recorded a statement: the leaf's index in its log and its time of acceptance.
+
+    `receipt` is the hub's signed word for it (docs/formats/receipt.md), given for versions.
+    """
 
     leaf_index: int
     accept_time: datetime
+    receipt: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +110,70 @@ class OrdinalRange:
 
     first: int
     count: int
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointView:
+    """The log's newest checkpoint as a signed note with all its cosignatures. `cosigned`: notes of earlier
+    ones, with the cosignatures of witnesses that have cosigned none later.
+    """
+
+    note: bytes
+    cosigned: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedEntry:
+    """A leaf's opening. `lane_n` 0: not in the caller's lane. `statement`: the recorded envelope, for
+    acknowledgements of the caller's datasets.
+    """
+
+    index: int
+    record: bytes
+    nonce: bytes
+    lane_n: int = 0
+    lane_prev: str | None = None
+    lane_salt: bytes | None = None
+    statement: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """Consecutive leaves as their bytes, and the openings among them that the caller may have."""
+
+    leaves: tuple[bytes, ...]
+    opened: tuple[OpenedEntry, ...]
+
+
+class LeafKind(Enum):
+    """What a proven leaf records."""
+
+    VERSION = 1
+    POLICY = 2
+    DELIVERY = 3
+    REGISTRY = 4
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenLeaf:
+    """A leaf's opening and its proof of inclusion. Registry leaves are open: `record` and `nonce` are empty
+    and `registry_seq` says which statement.
+    """
+
+    kind: LeafKind
+    index: int
+    record: bytes
+    nonce: bytes
+    registry_seq: int
+    hashes: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All that proves one version to the caller, under one checkpoint (a signed note with cosignatures)."""
+
+    checkpoint: bytes
+    leaves: tuple[ProvenLeaf, ...]
 
 
 class HubApi(Protocol):
@@ -167,6 +235,45 @@ class HubApi(Protocol):
 
     def report_status(self, status_json: bytes) -> datetime:
         """Leave a report; the hub's time."""
+        ...
+
+    def offer_registry(self, envelopes: Sequence[bytes]) -> int:
+        """Give a restored hub the registry statements that it lacks; the number of its newest."""
+        ...
+
+    def rotate_keys(self, envelope: bytes) -> bool:
+        """Ask for other signing keys; whether the registry lists them already."""
+        ...
+
+    def get_checkpoint(self, min_size: int = 0) -> CheckpointView:
+        """The newest checkpoint; waits some seconds for one of `min_size`, and gives what there is then."""
+        ...
+
+    def get_consistency_proof(self, first_size: int, second_size: int) -> Sequence[bytes]:
+        """RFC 6962's proof between two sizes (1 ≤ first ≤ second). Raises `InvalidInput` beyond the newest
+        checkpoint (OUT_OF_RANGE).
+        """
+        ...
+
+    def get_inclusion_proofs(self, indices: Sequence[int], tree_size: int) -> Sequence[Sequence[bytes]]:
+        """RFC 6962's proof for each index in the tree of that size."""
+        ...
+
+    def get_entries(self, first_index: int, count: int) -> Entries:
+        """Up to `count` leaves (at most `entries_count_max`) from an index on, never beyond the newest
+        checkpoint.
+        """
+        ...
+
+    def get_evidence(self, dataset: DatasetId, manifest_id: str) -> Evidence:
+        """All that proves a version to the caller. Waits some seconds for a checkpoint that covers it.
+
+        Raises `Unavailable` (reason NOT_COVERED) when none comes.
+        """
+        ...
+
+    def add_cosignature(self, note: bytes) -> None:
+        """Give the hub this witness's cosignature: the checkpoint's note with that signature alone."""
         ...
 
 

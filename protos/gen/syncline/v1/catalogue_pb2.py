@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bsyncline/v1/catalogue.proto\x12\x0bsyncline.v1\"6\n\rPolicyExtract\x12\x10\n\x08\x65nvelope\x18\x01 \x01(\x0c\x12\x13\n\x0b\x64isclosures\x18\x02 \x01(\x0c\"V\n\x14PublishPolicyRequest\x12*\n\x06policy\x18\x01 \x01(\x0b\x32\x1a.syncline.v1.PolicyExtract\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"@\n\x15PublishPolicyResponse\x12\x12\n\nleaf_index\x18\x01 \x01(\x04\x12\x13\n\x0b\x61\x63\x63\x65pt_time\x18\x02 \x01(\t\"J\n\x14\x43ommitVersionRequest\x12\x10\n\x08\x65nvelope\x18\x01 \x01(\x0c\x12\x0c\n\x04root\x18\x02 \x01(\x0c\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"@\n\x15\x43ommitVersionResponse\x12\x12\n\nleaf_index\x18\x01 \x01(\x04\x12\x13\n\x0b\x61\x63\x63\x65pt_time\x18\x02 \x01(\t\"S\n\x13ListDatasetsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x15\n\rif_none_match\x18\x03 \x01(\t\"\x89\x01\n\x0c\x44\x61tasetEntry\x12\x0f\n\x07\x64\x61taset\x18\x01 \x01(\t\x12\x17\n\x0fmanifest_sha256\x18\x02 \x01(\x0c\x12\x14\n\x0cmanifest_seq\x18\x03 \x01(\x04\x12\x12\n\npolicy_seq\x18\x04 \x01(\x04\x12\x10\n\x08may_read\x18\x05 \x01(\x08\x12\x13\n\x0bhas_content\x18\x06 \x01(\x08\"}\n\x14ListDatasetsResponse\x12+\n\x08\x64\x61tasets\x18\x01 \x03(\x0b\x32\x19.syncline.v1.DatasetEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\x12\x11\n\tunchanged\x18\x04 \x01(\x08\"=\n\x11GetVersionRequest\x12\x0f\n\x07\x64\x61taset\x18\x01 \x01(\t\x12\x17\n\x0fmanifest_sha256\x18\x02 \x01(\x0c\"`\n\x12GetVersionResponse\x12\x10\n\x08\x65nvelope\x18\x01 \x01(\x0c\x12*\n\x06policy\x18\x02 \x01(\x0b\x32\x1a.syncline.v1.PolicyExtract\x12\x0c\n\x04root\x18\x03 \x01(\x0c\"K\n\x13ListVersionsRequest\x12\x0f\n\x07\x64\x61taset\x18\x01 \x01(\t\x12\x10\n\x08\x66rom_seq\x18\x02 \x01(\x04\x12\x11\n\tpage_size\x18\x03 \x01(\r\";\n\x14ListVersionsResponse\x12\x11\n\tenvelopes\x18\x01 \x03(\x0c\x12\x10\n\x08next_seq\x18\x02 \x01(\x04\"K\n\x13ListPoliciesRequest\x12\x0f\n\x07\x64\x61taset\x18\x01 \x01(\t\x12\x10\n\x08\x66rom_seq\x18\x02 \x01(\x04\x12\x11\n\tpage_size\x18\x03 \x01(\r\"V\n\x14ListPoliciesResponse\x12,\n\x08policies\x18\x01 \x03(\x0b\x32\x1a.syncline.v1.PolicyExtract\x12\x10\n\x08next_seq\x18\x02 \x01(\x04\"H\n\x14\x45xplainAccessRequest\x12\x0f\n\x07\x64\x61taset\x18\x01 \x01(\t\x12\x0f\n\x07partner\x18\x02 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x03 \x01(\t\"^\n\x15\x45xplainAccessResponse\x12\x0f\n\x07\x61llowed\x18\x01 \x01(\x08\x12\x10\n\x08rule_uid\x18\x02 \x01(\t\x12\x12\n\npolicy_seq\x18\x03 \x01(\x04\x12\x0e\n\x06reason\x18\x04 \x01(\t\"&\n\x12\x41\x63knowledgeRequest\x12\x10\n\x08\x65nvelope\x18\x01 \x01(\x0c\")\n\x13\x41\x63knowledgeResponse\x12\x12\n\nleaf_index\x18\x01 \x01(\x04\x32\xba\x05\n\x10\x43\x61talogueService\x12V\n\rPublishPolicy\x12!.syncline.v1.PublishPolicyRequest\x1a\".syncline.v1.PublishPolicyResponse\x12V\n\rCommitVersion\x12!.syncline.v1.CommitVersionRequest\x1a\".syncline.v1.CommitVersionResponse\x12S\n\x0cListDatasets\x12 .syncline.v1.ListDatasetsRequest\x1a!.syncline.v1.ListDatasetsResponse\x12M\n\nGetVersion\x12\x1e.syncline.v1.GetVersionRequest\x1a\x1f.syncline.v1.GetVersionResponse\x12S\n\x0cListVersions\x12 .syncline.v1.ListVersionsRequest\x1a!.syncline.v1.ListVersionsResponse\x12S\n\x0cListPolicies\x12 .syncline.v1.ListPoliciesRequest\x1a!.syncline.v1.ListPoliciesResponse\x12V\n\rExplainAccess\x12!.syncline.v1.ExplainAccessRequest\x1a\".syncline.v1.ExplainAccessResponse\x12P\n\x0b\x41\x63knowledge\x12\x1f.syncline.v1.AcknowledgeRequest\x1a .syncline.v1.AcknowledgeResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bsyncline/v1/catalogue.proto\x12\x0bsyncline.v1\"6\n\rPolicyExtract\x12\x10\n\x08\x65nvelope\x18\x01 \x01(\x0c\x12\x13\n\x0b\x64isclosures\x18\x02 \x01(\x0c\"V\n\x14PublishPolicyRequest\x12*\n\x06policy\x18\x01 \x01(\x0b\x32\x1a.syncline.v1.PolicyExtract\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"@\n\x15PublishPolicyResponse\x12\x12\n\nleaf_index\x18\x01 \x01(\x04\x12\x13\n\x0b\x61\x63\x63\x65pt_time\x18\x02 \x01(\t\"J\n\x14\x43ommitVersionRequest\x12\x10\n\x08\x65nvelope\x18\x01 \x01(\x0c\x12\x0c\n\x04root\x18\x02 \x01(\x0c\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"Q\n\x15\x43ommitVersionResponse\x12\x12\n\nleaf_index\x18\x01 \x01(\x04\x12\x13\n\x0b\x61\x63\x63\x65pt_time\x18\x02 \x01(\t\x12\x0f\n\x07receipt\x18\x03 \x01(\x0c\"S\n\x13ListDatasetsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x15\n\rif_none_match\x18\x03 \x01(\t\"\x89\x01\n\x0c\x44\x61tasetEntry\x12\x0f\n\x07\x64\x61taset\x18\x01 \x01(\t\x12\x17\n\x0fmanifest_sha256\x18\x02 \x01(\x0c\x12\x14\n\x0cmanifest_seq\x18\x03 \x01(\x04\x12\x12\n\npolicy_seq\x18\x04 \x01(\x04\x12\x10\n\x08may_read\x18\x05 \x01(\x08\x12\x13\n\x0bhas_content\x18\x06 \x01(\x08\"}\n\x14ListDatasetsResponse\x12+\n\x08\x64\x61tasets\x18\x01 \x03(\x0b\x32\x19.syncline.v1.DatasetEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\x12\x11\n\tunchanged\x18\x04 \x01(\x08\"=\n\x11GetVersionRequest\x12\x0f\n\x07\x64\x61taset\x18\x01 \x01(\t\x12\x17\n\x0fmanifest_sha256\x18\x02 \x01(\x0c\"`\n\x12GetVersionResponse\x12\x10\n\x08\x65nvelope\x18\x01 \x01(\x0c\x12*\n\x06policy\x18\x02 \x01(\x0b\x32\x1a.syncline.v1.PolicyExtract\x12\x0c\n\x04root\x18\x03 \x01(\x0c\"K\n\x13ListVersionsRequest\x12\x0f\n\x07\x64\x61taset\x18\x01 \x01(\t\x12\x10\n\x08\x66rom_seq\x18\x02 \x01(\x04\x12\x11\n\tpage_size\x18\x03 \x01(\r\";\n\x14ListVersionsResponse\x12\x11\n\tenvelopes\x18\x01 \x03(\x0c\x12\x10\n\x08next_seq\x18\x02 \x01(\x04\"K\n\x13ListPoliciesRequest\x12\x0f\n\x07\x64\x61taset\x18\x01 \x01(\t\x12\x10\n\x08\x66rom_seq\x18\x02 \x01(\x04\x12\x11\n\tpage_size\x18\x03 \x01(\r\"V\n\x14ListPoliciesResponse\x12,\n\x08policies\x18\x01 \x03(\x0b\x32\x1a.syncline.v1.PolicyExtract\x12\x10\n\x08next_seq\x18\x02 \x01(\x04\"H\n\x14\x45xplainAccessRequest\x12\x0f\n\x07\x64\x61taset\x18\x01 \x01(\t\x12\x0f\n\x07partner\x18\x02 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x03 \x01(\t\"^\n\x15\x45xplainAccessResponse\x12\x0f\n\x07\x61llowed\x18\x01 \x01(\x08\x12\x10\n\x08rule_uid\x18\x02 \x01(\t\x12\x12\n\npolicy_seq\x18\x03 \x01(\x04\x12\x0e\n\x06reason\x18\x04 \x01(\t\"&\n\x12\x41\x63knowledgeRequest\x12\x10\n\x08\x65nvelope\x18\x01 \x01(\x0c\")\n\x13\x41\x63knowledgeResponse\x12\x12\n\nleaf_index\x18\x01 \x01(\x04\x32\xba\x05\n\x10\x43\x61talogueService\x12V\n\rPublishPolicy\x12!.syncline.v1.PublishPolicyRequest\x1a\".syncline.v1.PublishPolicyResponse\x12V\n\rCommitVersion\x12!.syncline.v1.CommitVersionRequest\x1a\".syncline.v1.CommitVersionResponse\x12S\n\x0cListDatasets\x12 .syncline.v1.ListDatasetsRequest\x1a!.syncline.v1.ListDatasetsResponse\x12M\n\nGetVersion\x12\x1e.syncline.v1.GetVersionRequest\x1a\x1f.syncline.v1.GetVersionResponse\x12S\n\x0cListVersions\x12 .syncline.v1.ListVersionsRequest\x1a!.syncline.v1.ListVersionsResponse\x12S\n\x0cListPolicies\x12 .syncline.v1.ListPoliciesRequest\x1a!.syncline.v1.ListPoliciesResponse\x12V\n\rExplainAccess\x12!.syncline.v1.ExplainAccessRequest\x1a\".syncline.v1.ExplainAccessResponse\x12P\n\x0b\x41\x63knowledge\x12\x1f.syncline.v1.AcknowledgeRequest\x1a .syncline.v1.AcknowledgeResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,33 +40,33 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COMMITVERSIONREQUEST']._serialized_start=254
   _globals['_COMMITVERSIONREQUEST']._serialized_end=328
   _globals['_COMMITVERSIONRESPONSE']._serialized_start=330
-  _globals['_COMMITVERSIONRESPONSE']._serialized_end=394
-  _globals['_LISTDATASETSREQUEST']._serialized_start=396
-  _globals['_LISTDATASETSREQUEST']._serialized_end=479
-  _globals['_DATASETENTRY']._serialized_start=482
-  _globals['_DATASETENTRY']._serialized_end=619
-  _globals['_LISTDATASETSRESPONSE']._serialized_start=621
-  _globals['_LISTDATASETSRESPONSE']._serialized_end=746
-  _globals['_GETVERSIONREQUEST']._serialized_start=748
-  _globals['_GETVERSIONREQUEST']._serialized_end=809
-  _globals['_GETVERSIONRESPONSE']._serialized_start=811
-  _globals['_GETVERSIONRESPONSE']._serialized_end=907
-  _globals['_LISTVERSIONSREQUEST']._serialized_start=909
-  _globals['_LISTVERSIONSREQUEST']._serialized_end=984
-  _globals['_LISTVERSIONSRESPONSE']._serialized_start=986
-  _globals['_LISTVERSIONSRESPONSE']._serialized_end=1045
-  _globals['_LISTPOLICIESREQUEST']._serialized_start=1047
-  _globals['_LISTPOLICIESREQUEST']._serialized_end=1122
-  _globals['_LISTPOLICIESRESPONSE']._serialized_start=1124
-  _globals['_LISTPOLICIESRESPONSE']._serialized_end=1210
-  _globals['_EXPLAINACCESSREQUEST']._serialized_start=1212
-  _globals['_EXPLAINACCESSREQUEST']._serialized_end=1284
-  _globals['_EXPLAINACCESSRESPONSE']._serialized_start=1286
-  _globals['_EXPLAINACCESSRESPONSE']._serialized_end=1380
-  _globals['_ACKNOWLEDGEREQUEST']._serialized_start=1382
-  _globals['_ACKNOWLEDGEREQUEST']._serialized_end=1420
-  _globals['_ACKNOWLEDGERESPONSE']._serialized_start=1422
-  _globals['_ACKNOWLEDGERESPONSE']._serialized_end=1463
-  _globals['_CATALOGUESERVICE']._serialized_start=1466
-  _globals['_CATALOGUESERVICE']._serialized_end=2164
+  _globals['_COMMITVERSIONRESPONSE']._serialized_end=411
+  _globals['_LISTDATASETSREQUEST']._serialized_start=413
+  _globals['_LISTDATASETSREQUEST']._serialized_end=496
+  _globals['_DATASETENTRY']._serialized_start=499
+  _globals['_DATASETENTRY']._serialized_end=636
+  _globals['_LISTDATASETSRESPONSE']._serialized_start=638
+  _globals['_LISTDATASETSRESPONSE']._serialized_end=763
+  _globals['_GETVERSIONREQUEST']._serialized_start=765
+  _globals['_GETVERSIONREQUEST']._serialized_end=826
+  _globals['_GETVERSIONRESPONSE']._serialized_start=828
+  _globals['_GETVERSIONRESPONSE']._serialized_end=924
+  _globals['_LISTVERSIONSREQUEST']._serialized_start=926
+  _globals['_LISTVERSIONSREQUEST']._serialized_end=1001
+  _globals['_LISTVERSIONSRESPONSE']._serialized_start=1003
+  _globals['_LISTVERSIONSRESPONSE']._serialized_end=1062
+  _globals['_LISTPOLICIESREQUEST']._serialized_start=1064
+  _globals['_LISTPOLICIESREQUEST']._serialized_end=1139
+  _globals['_LISTPOLICIESRESPONSE']._serialized_start=1141
+  _globals['_LISTPOLICIESRESPONSE']._serialized_end=1227
+  _globals['_EXPLAINACCESSREQUEST']._serialized_start=1229
+  _globals['_EXPLAINACCESSREQUEST']._serialized_end=1301
+  _globals['_EXPLAINACCESSRESPONSE']._serialized_start=1303
+  _globals['_EXPLAINACCESSRESPONSE']._serialized_end=1397
+  _globals['_ACKNOWLEDGEREQUEST']._serialized_start=1399
+  _globals['_ACKNOWLEDGEREQUEST']._serialized_end=1437
+  _globals['_ACKNOWLEDGERESPONSE']._serialized_start=1439
+  _globals['_ACKNOWLEDGERESPONSE']._serialized_end=1480
+  _globals['_CATALOGUESERVICE']._serialized_start=1483
+  _globals['_CATALOGUESERVICE']._serialized_end=2181
 # @@protoc_insertion_point(module_scope)

@@ -41,12 +41,14 @@ class CommitVersionRequest(_message.Message):
     def __init__(self, envelope: _Optional[bytes] = ..., root: _Optional[bytes] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class CommitVersionResponse(_message.Message):
-    __slots__ = ("leaf_index", "accept_time")
+    __slots__ = ("leaf_index", "accept_time", "receipt")
     LEAF_INDEX_FIELD_NUMBER: _ClassVar[int]
     ACCEPT_TIME_FIELD_NUMBER: _ClassVar[int]
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
     leaf_index: int
     accept_time: str
-    def __init__(self, leaf_index: _Optional[int] = ..., accept_time: _Optional[str] = ...) -> None: ...
+    receipt: bytes
+    def __init__(self, leaf_index: _Optional[int] = ..., accept_time: _Optional[str] = ..., receipt: _Optional[bytes] = ...) -> None: ...
 
 class ListDatasetsRequest(_message.Message):
     __slots__ = ("page_size", "page_token", "if_none_match")

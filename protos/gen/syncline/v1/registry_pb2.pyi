@@ -21,3 +21,27 @@ class ListRegistryResponse(_message.Message):
     envelopes: _containers.RepeatedScalarFieldContainer[bytes]
     next_seq: int
     def __init__(self, envelopes: _Optional[_Iterable[bytes]] = ..., next_seq: _Optional[int] = ...) -> None: ...
+
+class OfferRegistryRequest(_message.Message):
+    __slots__ = ("envelopes",)
+    ENVELOPES_FIELD_NUMBER: _ClassVar[int]
+    envelopes: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, envelopes: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
+class OfferRegistryResponse(_message.Message):
+    __slots__ = ("newest_seq",)
+    NEWEST_SEQ_FIELD_NUMBER: _ClassVar[int]
+    newest_seq: int
+    def __init__(self, newest_seq: _Optional[int] = ...) -> None: ...
+
+class RotateKeysRequest(_message.Message):
+    __slots__ = ("envelope",)
+    ENVELOPE_FIELD_NUMBER: _ClassVar[int]
+    envelope: bytes
+    def __init__(self, envelope: _Optional[bytes] = ...) -> None: ...
+
+class RotateKeysResponse(_message.Message):
+    __slots__ = ("signed",)
+    SIGNED_FIELD_NUMBER: _ClassVar[int]
+    signed: bool
+    def __init__(self, signed: _Optional[bool] = ...) -> None: ...

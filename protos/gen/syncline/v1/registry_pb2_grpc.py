@@ -40,6 +40,16 @@ class RegistryServiceStub:
                 request_serializer=syncline_dot_v1_dot_registry__pb2.ListRegistryRequest.SerializeToString,
                 response_deserializer=syncline_dot_v1_dot_registry__pb2.ListRegistryResponse.FromString,
                 _registered_method=True)
+        self.OfferRegistry = channel.unary_unary(
+                '/syncline.v1.RegistryService/OfferRegistry',
+                request_serializer=syncline_dot_v1_dot_registry__pb2.OfferRegistryRequest.SerializeToString,
+                response_deserializer=syncline_dot_v1_dot_registry__pb2.OfferRegistryResponse.FromString,
+                _registered_method=True)
+        self.RotateKeys = channel.unary_unary(
+                '/syncline.v1.RegistryService/RotateKeys',
+                request_serializer=syncline_dot_v1_dot_registry__pb2.RotateKeysRequest.SerializeToString,
+                response_deserializer=syncline_dot_v1_dot_registry__pb2.RotateKeysResponse.FromString,
+                _registered_method=True)
 
 
 class RegistryServiceServicer:
@@ -53,6 +63,20 @@ class RegistryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def OfferRegistry(self, request, context):
+        """Give a restored hub the statements that it lacks. Each must follow its newest; known ones are passed over.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RotateKeys(self, request, context):
+        """Ask for other signing keys; the administrators' next statement makes it so. Idempotent by the payload's digest.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RegistryServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -60,6 +84,16 @@ def add_RegistryServiceServicer_to_server(servicer, server):
                     servicer.ListRegistry,
                     request_deserializer=syncline_dot_v1_dot_registry__pb2.ListRegistryRequest.FromString,
                     response_serializer=syncline_dot_v1_dot_registry__pb2.ListRegistryResponse.SerializeToString,
+            ),
+            'OfferRegistry': grpc.unary_unary_rpc_method_handler(
+                    servicer.OfferRegistry,
+                    request_deserializer=syncline_dot_v1_dot_registry__pb2.OfferRegistryRequest.FromString,
+                    response_serializer=syncline_dot_v1_dot_registry__pb2.OfferRegistryResponse.SerializeToString,
+            ),
+            'RotateKeys': grpc.unary_unary_rpc_method_handler(
+                    servicer.RotateKeys,
+                    request_deserializer=syncline_dot_v1_dot_registry__pb2.RotateKeysRequest.FromString,
+                    response_serializer=syncline_dot_v1_dot_registry__pb2.RotateKeysResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -90,6 +124,60 @@ class RegistryService:
             '/syncline.v1.RegistryService/ListRegistry',
             syncline_dot_v1_dot_registry__pb2.ListRegistryRequest.SerializeToString,
             syncline_dot_v1_dot_registry__pb2.ListRegistryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def OfferRegistry(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/syncline.v1.RegistryService/OfferRegistry',
+            syncline_dot_v1_dot_registry__pb2.OfferRegistryRequest.SerializeToString,
+            syncline_dot_v1_dot_registry__pb2.OfferRegistryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RotateKeys(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/syncline.v1.RegistryService/RotateKeys',
+            syncline_dot_v1_dot_registry__pb2.RotateKeysRequest.SerializeToString,
+            syncline_dot_v1_dot_registry__pb2.RotateKeysResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -35,6 +35,10 @@ class RegistryServiceStub:
     def __new__(cls, channel: _aio.Channel) -> RegistryServiceAsyncStub: ...
     ListRegistry: _grpc.UnaryUnaryMultiCallable[_registry_pb2.ListRegistryRequest, _registry_pb2.ListRegistryResponse]
     """Registry envelopes in order, from a sequence number on."""
+    OfferRegistry: _grpc.UnaryUnaryMultiCallable[_registry_pb2.OfferRegistryRequest, _registry_pb2.OfferRegistryResponse]
+    """Give a restored hub the statements that it lacks. Each must follow its newest; known ones are passed over."""
+    RotateKeys: _grpc.UnaryUnaryMultiCallable[_registry_pb2.RotateKeysRequest, _registry_pb2.RotateKeysResponse]
+    """Ask for other signing keys; the administrators' next statement makes it so. Idempotent by the payload's digest."""
 
 @_typing.type_check_only
 class RegistryServiceAsyncStub(RegistryServiceStub):
@@ -43,6 +47,10 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListRegistry: _aio.UnaryUnaryMultiCallable[_registry_pb2.ListRegistryRequest, _registry_pb2.ListRegistryResponse]  # type: ignore[assignment]
     """Registry envelopes in order, from a sequence number on."""
+    OfferRegistry: _aio.UnaryUnaryMultiCallable[_registry_pb2.OfferRegistryRequest, _registry_pb2.OfferRegistryResponse]  # type: ignore[assignment]
+    """Give a restored hub the statements that it lacks. Each must follow its newest; known ones are passed over."""
+    RotateKeys: _aio.UnaryUnaryMultiCallable[_registry_pb2.RotateKeysRequest, _registry_pb2.RotateKeysResponse]  # type: ignore[assignment]
+    """Ask for other signing keys; the administrators' next statement makes it so. Idempotent by the payload's digest."""
 
 class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
     """The chain of registry statements."""
@@ -54,5 +62,21 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_registry_pb2.ListRegistryResponse, _abc.Awaitable[_registry_pb2.ListRegistryResponse]]:
         """Registry envelopes in order, from a sequence number on."""
+
+    @_abc_1.abstractmethod
+    def OfferRegistry(
+        self,
+        request: _registry_pb2.OfferRegistryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_pb2.OfferRegistryResponse, _abc.Awaitable[_registry_pb2.OfferRegistryResponse]]:
+        """Give a restored hub the statements that it lacks. Each must follow its newest; known ones are passed over."""
+
+    @_abc_1.abstractmethod
+    def RotateKeys(
+        self,
+        request: _registry_pb2.RotateKeysRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_pb2.RotateKeysResponse, _abc.Awaitable[_registry_pb2.RotateKeysResponse]]:
+        """Ask for other signing keys; the administrators' next statement makes it so. Idempotent by the payload's digest."""
 
 def add_RegistryServiceServicer_to_server(servicer: RegistryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -12,6 +12,7 @@ from sync.ports import HubInfo
 from sync.wire.messages.checks import (
     bounded,
     counted,
+    envelope_from_message,
     next_seq_of,
     page_of,
     page_size_of,
@@ -100,3 +101,44 @@ def registry_page_from_message(
     return [bounded(raw, "envelope", 1, limits.registry_envelope_bytes_max) for raw in page], next_seq_of(
         message.next_seq
     )
+
+
+def offer_to_message(envelopes: Sequence[bytes]) -> registry_pb2.OfferRegistryRequest:
+    """Client side of OfferRegistry."""
+    return registry_pb2.OfferRegistryRequest(envelopes=envelopes)
+
+
+def offer_from_message(message: registry_pb2.OfferRegistryRequest, limits: Limits = LIMITS) -> list[bytes]:
+    """Server side of OfferRegistry: statements in order, not yet verified."""
+    counted(len(message.envelopes), "the number of envelopes", 1, limits.page_count_max)
+    return [bounded(raw, "envelope", 1, limits.registry_envelope_bytes_max) for raw in message.envelopes]
+
+
+def offered_to_message(newest_seq: int) -> registry_pb2.OfferRegistryResponse:
+    """Server side: the hub's newest statement."""
+    return registry_pb2.OfferRegistryResponse(newest_seq=newest_seq)
+
+
+def offered_from_message(message: registry_pb2.OfferRegistryResponse) -> int:
+    """Client side: the hub's newest statement."""
+    return counted(message.newest_seq, "newest_seq", 1)
+
+
+def rotation_to_message(envelope: bytes) -> registry_pb2.RotateKeysRequest:
+    """Client side of RotateKeys."""
+    return registry_pb2.RotateKeysRequest(envelope=envelope)
+
+
+def rotation_from_message(message: registry_pb2.RotateKeysRequest, limits: Limits = LIMITS) -> bytes:
+    """Server side of RotateKeys: the envelope, not yet verified."""
+    return envelope_from_message(message.envelope, limits)
+
+
+def rotated_to_message(*, signed: bool) -> registry_pb2.RotateKeysResponse:
+    """Server side: whether the registry lists the new keys."""
+    return registry_pb2.RotateKeysResponse(signed=signed)
+
+
+def rotated_from_message(message: registry_pb2.RotateKeysResponse) -> bool:
+    """Client side: whether the registry lists the new keys."""
+    return message.signed

@@ -53,15 +53,23 @@ def policy_accepted_to_message(accepted: Accepted) -> catalogue_pb2.PublishPolic
 def version_accepted_to_message(accepted: Accepted) -> catalogue_pb2.CommitVersionResponse:
     """Server side: the version is committed."""
     return catalogue_pb2.CommitVersionResponse(
-        leaf_index=accepted.leaf_index, accept_time=format_instant(accepted.accept_time)
+        leaf_index=accepted.leaf_index,
+        accept_time=format_instant(accepted.accept_time),
+        receipt=accepted.receipt or b"",
     )
 
 
 def accepted_from_message(
     message: catalogue_pb2.PublishPolicyResponse | catalogue_pb2.CommitVersionResponse,
+    limits: Limits = LIMITS,
 ) -> Accepted:
-    """Client side of both: what the hub recorded."""
-    return Accepted(counted(message.leaf_index, "leaf_index"), parse_instant(message.accept_time))
+    """Client side of both: what the hub recorded; a receipt is not yet verified."""
+    receipt = b""
+    if isinstance(message, catalogue_pb2.CommitVersionResponse):
+        receipt = bounded(message.receipt, "receipt", 0, limits.envelope_bytes_max)
+    return Accepted(
+        counted(message.leaf_index, "leaf_index"), parse_instant(message.accept_time), receipt or None
+    )
 
 
 def commit_to_message(commit: Commit) -> catalogue_pb2.CommitVersionRequest:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from syncline.v1 import catalogue_pb2 as c
-from syncline.v1 import content_pb2, enrolment_pb2, fleet_pb2, hub_pb2, registry_pb2
+from syncline.v1 import content_pb2, enrolment_pb2, fleet_pb2, hub_pb2, log_pb2, registry_pb2
 
 from core.errors import InvalidInput
 from core.limits import Limits
@@ -103,8 +103,8 @@ def test_every_function_of_the_contract_has_its_converters() -> None:
     )
     frames = {"UpdateBlobsRequest", "ReadBlobsResponse"}  # sync.wire.framecodec
     empty = {"GetHubInfoRequest", "WatchChangesRequest", "WatchChangesResponse"}
-    nested = {"OrdinalRange"}
-    modules = (c, content_pb2, enrolment_pb2, fleet_pb2, hub_pb2, registry_pb2)
+    nested = {"OrdinalRange", "InclusionProof"}
+    modules = (c, content_pb2, enrolment_pb2, fleet_pb2, hub_pb2, log_pb2, registry_pb2)
     names = {name for module in modules for name in module.DESCRIPTOR.message_types_by_name}
     missing = {name for name in names if f".{name}'" not in used and f".{name} " not in used + " "}
     assert missing - frames - empty - nested == set()

@@ -1,1 +1,1 @@
-"""The transparency log. So far: its leaves and openings."""
+"""The transparency log. Pure: no I/O, no clock. Format: docs/formats/log.md, docs/formats/leaf.md."""

@@ -1,10 +1,6 @@
-"""`HubApi` over gRPC.
-
-Content travels on a connection of its own, so that a doorbell never waits behind it.
-"""
+"""`HubApi` over gRPC; the log's calls stand in `node.hub_client.grpc_log`, the channels in `connection`."""
 
 import secrets
-import threading
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -23,13 +19,13 @@ from syncline.v1 import (
 )
 
 from core.clock import Clock, SystemClock
-from core.errors import Conflict, SynclineError, Unavailable, Untrusted
+from core.errors import Conflict, Untrusted
 from core.limits import LIMITS, Limits
 from core.names import DatasetId, PartnerId
-from node.hub_client.channel import check_hub, secure_channel
+from node.hub_client.connection import Connection
+from node.hub_client.grpc_log import GrpcLog
 from node.hub_client.progress_guard import ProgressGuard
 from node.identity import TlsPair
-from security.certificates import identify_node
 from sync.bandwidth import TokenBucket
 from sync.ports import (
     Accepted,
@@ -43,7 +39,7 @@ from sync.ports import (
     VersionDetail,
 )
 from sync.wire import framecodec, messages
-from sync.wire.errors import translated, translated_stream
+from sync.wire.errors import translated_stream
 
 _UPDATE = "/syncline.v1.ContentService/UpdateBlobs"
 _READ = "/syncline.v1.ContentService/ReadBlobs"
@@ -52,7 +48,7 @@ _LISTING_RESTARTS_MAX = 5
 T = TypeVar("T")
 
 
-class GrpcHub:
+class GrpcHub(GrpcLog):
     """One node's way to the hub.
 
     Methods may be called from any thread; each call connects by itself if need be.
@@ -76,29 +72,25 @@ class GrpcHub:
         upload_rate: int | None = None,
     ) -> None:
         clock = clock or SystemClock()
-        self._address = address
-        self._roots_pem = roots_pem
-        self._tls = tls
-        self._federation = identify_node(tls.certificate_pem)[0]
+        connection = Connection(address=address, roots_pem=roots_pem, tls=tls, limits=limits)
+        super().__init__(connection, limits)
+        self._connection = connection
+        self._call = connection.call
         self._limits = limits
         self._download = TokenBucket(download_rate, clock)
         self._upload = TokenBucket(upload_rate, clock)
-        self._checked = False
-        self._checking = threading.Lock()
-        self._control = secure_channel(address, roots_pem, tls, limits)
-        self._content = secure_channel(address, roots_pem, tls, limits)
-        self._hub = hub_pb2_grpc.HubServiceStub(self._control)
-        self._registry = registry_pb2_grpc.RegistryServiceStub(self._control)
-        self._catalogue = catalogue_pb2_grpc.CatalogueServiceStub(self._control)
-        self._changes = changes_pb2_grpc.ChangesServiceStub(self._control)
-        self._fleet = fleet_pb2_grpc.FleetServiceStub(self._control)
-        self._blobs = content_pb2_grpc.ContentServiceStub(self._content)
-        self._update: Any = self._content.stream_stream(
+        self._hub = hub_pb2_grpc.HubServiceStub(connection.control)
+        self._registry = registry_pb2_grpc.RegistryServiceStub(connection.control)
+        self._catalogue = catalogue_pb2_grpc.CatalogueServiceStub(connection.control)
+        self._changes = changes_pb2_grpc.ChangesServiceStub(connection.control)
+        self._fleet = fleet_pb2_grpc.FleetServiceStub(connection.control)
+        self._blobs = content_pb2_grpc.ContentServiceStub(connection.content)
+        self._update: Any = connection.content.stream_stream(
             _UPDATE,
             request_serializer=framecodec.encode,
             response_deserializer=content_pb2.UpdateBlobsResponse.FromString,
         )
-        self._read: Any = self._content.unary_stream(
+        self._read: Any = connection.content.unary_stream(
             _READ,
             request_serializer=content_pb2.ReadBlobsRequest.SerializeToString,
             response_deserializer=framecodec.decode,
@@ -106,8 +98,7 @@ class GrpcHub:
 
     def close(self) -> None:
         """Hang up; calls under way end with `Unavailable`."""
-        self._control.close()
-        self._content.close()
+        self._connection.close()
 
     # Facts, registry, catalogue
 
@@ -125,13 +116,26 @@ class GrpcHub:
             following = _advance(following, then)
         return envelopes
 
+    def offer_registry(self, envelopes: Sequence[bytes]) -> int:
+        newest = 0
+        for page in _offers(envelopes, self._limits):
+            answer = self._call(self._registry.OfferRegistry, messages.offer_to_message(page))
+            newest = messages.offered_from_message(answer)
+        return newest
+
+    def rotate_keys(self, envelope: bytes) -> bool:
+        message = messages.rotation_to_message(envelope)
+        return messages.rotated_from_message(self._call(self._registry.RotateKeys, message))
+
     def publish_policy(self, policy: PolicyExtract) -> Accepted:
         message = messages.publish_policy_to_message(policy, _request_id())
         return messages.accepted_from_message(self._call(self._catalogue.PublishPolicy, message))
 
     def commit_version(self, envelope: bytes, root: bytes | None) -> Accepted:
         message = messages.commit_to_message(messages.Commit(envelope, root, _request_id()))
-        return messages.accepted_from_message(self._call(self._catalogue.CommitVersion, message))
+        return messages.accepted_from_message(
+            self._call(self._catalogue.CommitVersion, message), self._limits
+        )
 
     def list_datasets(self, if_none_match: str | None) -> Listing | None:
         for _ in range(_LISTING_RESTARTS_MAX):
@@ -204,7 +208,7 @@ class GrpcHub:
         return messages.missing_from_message(answer, len(ids))
 
     def update_blobs(self, frames: Iterator[bytes]) -> Iterator[int]:
-        self._check_hub()
+        self._connection.check()
         guards: list[ProgressGuard] = []
 
         def sent() -> Iterator[bytes]:
@@ -214,23 +218,23 @@ class GrpcHub:
                 self._upload.wait(len(frame))
                 yield frame
 
-        with self._explained():
-            call: Any = _started(self._update, sent())
+        with self._connection.explained():
+            call: Any = self._connection.started(self._update, sent())
             with ProgressGuard(call, self._limits.progress_timeout_s) as guard:
                 guards.append(guard)
-                yield from self._guarded(call, guard, messages.durable_from_message)
+                yield from self._connection.guarded(call, guard, messages.durable_from_message)
 
     def read_blobs(
         self, dataset: DatasetId, manifest_id: str, stream: RecipeStream, ranges: Sequence[OrdinalRange]
     ) -> Iterator[memoryview | bytes]:
         if not ranges:
             return
-        self._check_hub()
+        self._connection.check()
         request = messages.ReadRequest(dataset, manifest_id, stream, tuple(ranges))
-        with self._explained():
-            call: Any = _started(self._read, messages.read_to_message(request))
+        with self._connection.explained():
+            call: Any = self._connection.started(self._read, messages.read_to_message(request))
             with ProgressGuard(call, self._limits.progress_timeout_s) as guard:
-                for frame in self._guarded(call, guard, _same):
+                for frame in self._connection.guarded(call, guard, _same):
                     self._download.wait(len(frame))
                     guard.moved()
                     yield frame
@@ -238,62 +242,28 @@ class GrpcHub:
 
     @contextmanager
     def watch_changes(self) -> Generator[Iterator[None]]:
-        self._check_hub()
-        with self._explained():
-            call: Any = _started(self._changes.WatchChanges, changes_pb2.WatchChangesRequest())
+        self._connection.check()
+        with self._connection.explained():
+            call: Any = self._connection.started(
+                self._changes.WatchChanges, changes_pb2.WatchChangesRequest()
+            )
             try:
                 yield (None for _ in translated_stream(call))
             finally:
                 call.cancel()
 
-    # Calls
 
-    def _call(self, method: Any, message: Any) -> Any:
-        self._check_hub()
-        with self._explained(), translated():
-            return _started(method, message, timeout=self._limits.call_timeout_s)
-
-    def _guarded(self, call: Any, guard: ProgressGuard, convert: Any) -> Iterator[Any]:
-        try:
-            for message in translated_stream(call):
-                guard.moved()
-                yield convert(message)
-        except SynclineError:
-            guard.check()
-            raise
-
-    def _check_hub(self) -> None:
-        """Once a connection: what gRPC does not look at, TLS 1.3 and the hub's SPIFFE id."""
-        if self._checked:
-            return
-        with self._checking:
-            if not self._checked:
-                check_hub(
-                    self._address, self._roots_pem, self._federation, self._limits.call_timeout_s, self._tls
-                )
-                self._checked = True
-
-    @contextmanager
-    def _explained(self) -> Generator[None]:
-        """A hub that went away may come back as another one: it is looked at again."""
-        try:
-            yield
-        except SynclineError as error:
-            if isinstance(error, Unavailable | Untrusted):
-                self._checked = False
-            raise
-
-
-def _started(method: Any, argument: Any, **options: Any) -> Any:
-    """Begin a call; a channel that another thread has closed in the meantime is `Unavailable`."""
-    try:
-        return method(argument, **options)
-    except ValueError as error:
-        if "closed" not in str(error).lower():
-            raise
-        raise Unavailable(
-            "the connection to the hub was closed", remedy="it is tried again by itself", reason="CANCELLED"
-        ) from error
+def _offers(envelopes: Sequence[bytes], limits: Limits) -> Iterator[Sequence[bytes]]:
+    """Pages that a message holds; an empty offer is one page, for the hub to refuse."""
+    page: list[bytes] = []
+    size = 0
+    for envelope in envelopes:
+        if page and (len(page) == limits.page_count_max or size + len(envelope) > limits.message_bytes_max):
+            yield page
+            page, size = [], 0
+        page.append(envelope)
+        size += len(envelope)
+    yield page
 
 
 def _advance(seq: int, following: int | None) -> int | None:

@@ -37,6 +37,7 @@ from sync.ports import (
     RecipeStream,
     VersionDetail,
 )
+from tests.simulation.in_process_log import InProcessLog
 
 T = TypeVar("T")
 
@@ -108,7 +109,7 @@ class HubHost:
         self.hub.close()
 
 
-class InProcessHub:
+class InProcessHub(InProcessLog):
     """`HubApi` for one caller. `faults` None: a perfect network."""
 
     def __init__(self, host: HubHost, caller: Caller, faults: Faults | None = None) -> None:
@@ -134,6 +135,20 @@ class InProcessHub:
             return hub.registry.list_from(from_seq)
 
         return self._call("list_registry", call)
+
+    def offer_registry(self, envelopes: Sequence[bytes]) -> int:
+        def call(hub: Hub) -> int:
+            hub.registry.require_active(self.caller)
+            return hub.registry.offer(self.caller, envelopes)
+
+        return self._call("offer_registry", call)
+
+    def rotate_keys(self, envelope: bytes) -> bool:
+        def call(hub: Hub) -> bool:
+            hub.registry.require_active(self.caller)
+            return hub.rotation.request(self.caller, envelope)
+
+        return self._call("rotate_keys", call)
 
     def publish_policy(self, policy: PolicyExtract) -> Accepted:
         return self._call("publish_policy", lambda hub: hub.catalogue.publish_policy(self.caller, policy))

@@ -14,7 +14,10 @@ from typing import Any
 from core.names import DatasetId, PartnerId
 from sync.ports import (
     Accepted,
+    CheckpointView,
     ChunkId,
+    Entries,
+    Evidence,
     Explanation,
     HubInfo,
     Listing,
@@ -103,6 +106,30 @@ class Link:
 
     def report_status(self, status_json: bytes) -> datetime:
         return self._ask("report_status", status_json)
+
+    def offer_registry(self, envelopes: Sequence[bytes]) -> int:
+        return self._ask("offer_registry", envelopes)
+
+    def rotate_keys(self, envelope: bytes) -> bool:
+        return self._ask("rotate_keys", envelope)
+
+    def get_checkpoint(self, min_size: int = 0) -> CheckpointView:
+        return self._ask("get_checkpoint", min_size)
+
+    def get_consistency_proof(self, first_size: int, second_size: int) -> Sequence[bytes]:
+        return self._ask("get_consistency_proof", first_size, second_size)
+
+    def get_inclusion_proofs(self, indices: Sequence[int], tree_size: int) -> Sequence[Sequence[bytes]]:
+        return self._ask("get_inclusion_proofs", indices, tree_size)
+
+    def get_entries(self, first_index: int, count: int) -> Entries:
+        return self._ask("get_entries", first_index, count)
+
+    def get_evidence(self, dataset: DatasetId, manifest_id: str) -> Evidence:
+        return self._ask("get_evidence", dataset, manifest_id)
+
+    def add_cosignature(self, note: bytes) -> None:
+        return self._ask("add_cosignature", note)
 
     def watch_changes(self) -> AbstractContextManager[Iterator[None]]:
         return self.api.watch_changes()

@@ -1,5 +1,7 @@
-"""The log's half of `HubApi` straight over the hub's services. No loop makes checkpoints here: who asks for one
-gets one that covers everything."""
+"""The log's half of `HubApi` straight over the hub's services.
+
+No loop makes checkpoints here: who asks for one gets one that covers everything.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar

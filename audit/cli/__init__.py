@@ -13,7 +13,10 @@ __all__ = ["app", "main"]
 app = commands.new_app(
     "syncline-audit",
     "Checks the signed evidence of datasets, offline.",
-    table={"verify": "audit.cli.verify_cmd:verify"},
+    table={
+        "verify": "audit.cli.verify_cmd:verify",
+        "show": "audit.cli.show_cmd:show",
+    },
 )
 
 

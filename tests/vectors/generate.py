@@ -15,6 +15,8 @@ certificate that is there, with the right payload and good signatures, is kept a
     policy.disclosures.json   all rules of the policy; policy.extract.th-dmr.json: those of one partner
     canonical.json            payload bytes that are canonical, or not
     leaf.json                 leaves, openings, lane commitments
+    log.json                  a log of 11 leaves: roots, proofs, checkpoints, cosignatures, and what must fail
+    log/*                     the same as files: checkpoint, policy, proof, opening, tile, bundle of entries
 """
 
 import base64
@@ -48,7 +50,14 @@ from security.registry import (
     verify_next,
 )
 from security.rules import Rule
+from security.tlog import log_policy, tiles
+from security.tlog.checkpoint import Checkpoint, sign_checkpoint
+from security.tlog.cosignature import Witness, cosign, merge
 from security.tlog.leaf import lane_commitment, leaf_hash, make_leaf, registry_leaf
+from security.tlog.merkle import consistency_proof, inclusion_proof, tree_root
+from security.tlog.note import COSIGNATURE_V1, ED25519_NOTE, parse_note, verifier_key
+from security.tlog.opening_file import LanePlace, OpeningFile
+from security.tlog.tlog_proof import to_proof_file
 
 HERE = Path(__file__).parent
 NOW = datetime(2026, 11, 22, 13, 0, 0, tzinfo=UTC)
@@ -478,6 +487,81 @@ def leaf_json(registry_id: str) -> bytes:
     )
 
 
+LOG = WitnessKey.from_seed(seed("log ed25519"))
+ORIGIN = "mekong-geo/log"
+WITNESS_NAME = "mekong-geo/la-dgm/main"
+
+
+def log_vectors(folder: Folder, registry_id: str) -> None:
+    """A log of 11 leaves: a registry's, then commitments. Ed25519 repeats, and so does all of this."""
+    made = [make_leaf({"v": 1, "n": number}, seed(f"log nonce {number}")) for number in range(1, 11)]
+    leaves = [registry_leaf(registry_id), *(leaf for leaf, _ in made)]
+    hashes = [leaf_hash(leaf) for leaf in leaves]
+    size, index = len(leaves), 6
+
+    class Nodes:
+        def hash(self, level: int, number: int) -> bytes:
+            return tree_root(hashes[number << level : (number + 1) << level])
+
+    plain = sign_checkpoint(Checkpoint(ORIGIN, size, tree_root(hashes)), LOG)
+    line = cosign(parse_note(plain).text, WITNESS_NAME, WITNESS, NOW)
+    note = folder.write("log/checkpoint", merge(plain, [line]))
+    proof = folder.write(
+        "log/6.tlog-proof", to_proof_file(index, inclusion_proof(Nodes(), index, size), note)
+    )
+    opening = made[index - 1][1]
+    place = LanePlace(1, None, seed("lane 1"))
+    folder.write("log/6.opening.json", OpeningFile(index, opening.record, opening.nonce, place).to_bytes())
+    folder.write(
+        "log/log-policy",
+        log_policy.write([RegistryLog(ORIGIN, LOG.public)], [Witness(WITNESS_NAME, WITNESS.public)], 1),
+    )
+    folder.write("log/tile-0-000.p-11", b"".join(hashes))
+    folder.write("log/tile-entries-000.p-11", tiles.encode_entries(leaves))
+
+    def refused(what: str, data: bytes, reason: str, why: str) -> dict[str, str]:
+        return {"as": what, "base64": base64.b64encode(data).decode(), "reason": reason, "why": why}
+
+    other = sign_checkpoint(Checkpoint(ORIGIN, size, tree_root(hashes)), WITNESS)
+    empty = sign_checkpoint(Checkpoint(ORIGIN, 0, tree_root([])), LOG)
+    flipped = merge(plain, [replace(line, signature=line.signature[:-1] + bytes([line.signature[-1] ^ 1]))])
+    path = inclusion_proof(Nodes(), index, size)
+    rows = [
+        refused("checkpoint", note[:-1], "MALFORMED_NOTE", "cut off"),
+        refused("checkpoint", note + b"\n", "MALFORMED_NOTE", "bytes behind"),
+        refused("checkpoint", note.replace(b"\n11\n", b"\n011\n"), "MALFORMED_CHECKPOINT", "a leading zero"),
+        refused("checkpoint", note.replace(b"\n11\n", b"\n12\n"), "BAD_CHECKPOINT_SIGNATURE", "another size"),
+        refused("checkpoint", note.replace(b"\n\n", b"\nmore\n\n"), "MALFORMED_CHECKPOINT", "a line more"),
+        refused("checkpoint", other, "BAD_CHECKPOINT_SIGNATURE", "signed by another key"),
+        refused("checkpoint", note.replace(b"mekong", b"other"), "WRONG_ORIGIN", "another log"),
+        refused("cosigners", flipped, "BAD_COSIGNATURE", "a bit of the witness's signature flipped"),
+        refused("proof", proof.replace(b"index 6", b"index 5"), "BAD_INCLUSION_PROOF", "another index"),
+        refused("proof", proof.replace(b"index 6", b"index 06"), "MALFORMED_PROOF", "a leading zero"),
+        refused("proof", to_proof_file(index, path[:-1], note), "BAD_INCLUSION_PROOF", "a hash missing"),
+        refused("proof", to_proof_file(index, [*path, path[0]], note), "BAD_INCLUSION_PROOF", "a hash more"),
+        refused("proof", to_proof_file(index, path[::-1], note), "BAD_INCLUSION_PROOF", "another order"),
+        refused("proof", to_proof_file(0, [], empty), "BAD_INCLUSION_PROOF", "a tree of size 0"),
+        refused("proof", proof.replace(b"v1", b"v2", 1), "MALFORMED_PROOF", "another version"),
+    ]
+    value = {
+        "origin": ORIGIN,
+        "log_seed": seed("log ed25519").hex(),
+        "log_vkey": verifier_key(ORIGIN, ED25519_NOTE, LOG.public),
+        "witness": WITNESS_NAME,
+        "witness_vkey": verifier_key(WITNESS_NAME, COSIGNATURE_V1, WITNESS.public),
+        "cosigned_at": format_instant(NOW),
+        "leaves": [leaf.decode() for leaf in leaves],
+        "roots": [tree_root(hashes[:count]).hex() for count in range(size + 1)],
+        "inclusion": [[each.hex() for each in inclusion_proof(Nodes(), leaf, size)] for leaf in range(size)],
+        "consistency": [
+            [each.hex() for each in consistency_proof(Nodes(), first, size)] for first in range(1, size + 1)
+        ],
+        "proven_index": index,
+        "refused": rows,
+    }
+    folder.write("log.json", pretty(value))
+
+
 def main(*, check: bool) -> list[str]:
     """Write all; the names of the files that changed, or that would."""
     folder = Folder(check=check)
@@ -491,6 +575,7 @@ def main(*, check: bool) -> list[str]:
     small_statements(folder, manifest_id, policy_id, chain[0], der)
     folder.write("canonical.json", canonical_json())
     folder.write("leaf.json", leaf_json(chain[0].id))
+    log_vectors(folder, chain[0].id)
     folder.write("index.json", pretty(folder.index))
     return folder.changed
 

@@ -1,6 +1,7 @@
 """Signed notes, checkpoints, cosignatures, proofs and policies: others' examples, and each attack by name."""
 
 import base64
+import json
 import subprocess
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from securesystemslib.signer import SSlibKey
 
+from core.clock import format_instant
 from core.errors import InvalidInput, Untrusted
 from core.limits import Limits
 from core.names import PartnerId
@@ -17,8 +19,8 @@ from security.members import RegistryLog
 from security.tlog import log_policy, tiles
 from security.tlog.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint, sign_checkpoint
 from security.tlog.cosignature import Cosigned, Witness, cosign, cosigners, merge, verify_cosignature
-from security.tlog.leaf import lane_commitment, leaf_hash
-from security.tlog.merkle import EMPTY_ROOT
+from security.tlog.leaf import lane_commitment, leaf_hash, open_leaf
+from security.tlog.merkle import EMPTY_ROOT, tree_root, verify_consistency, verify_inclusion
 from security.tlog.note import (
     COSIGNATURE_V1,
     ED25519_NOTE,
@@ -535,3 +537,59 @@ def test_a_continuation_that_the_old_log_did_not_sign_is_refused() -> None:
     assert reason_of(position, [*LOGS, forged], forged.origin, 1) == "BROKEN_CONTINUATION"
     itself = replace(forged, continues=(forged.origin, NOTE.decode()))
     assert reason_of(position, [*LOGS, itself], forged.origin, 1) == "BROKEN_CONTINUATION"
+
+
+# The golden vectors.
+
+VECTORS = Path(__file__).parents[2] / "vectors"
+GOLDEN = json.loads((VECTORS / "log.json").read_bytes())
+
+
+def golden(name: str) -> bytes:
+    return (VECTORS / "log" / name).read_bytes()
+
+
+def test_the_golden_log_holds() -> None:
+    log = parse_verifier_key(GOLDEN["log_vkey"])
+    witness = parse_verifier_key(GOLDEN["witness_vkey"])
+    assert WitnessKey.from_seed(bytes.fromhex(GOLDEN["log_seed"])).public == log.public
+    hashes = [leaf_hash(leaf.encode()) for leaf in GOLDEN["leaves"]]
+    roots = [bytes.fromhex(each) for each in GOLDEN["roots"]]
+    assert [tree_root(hashes[:size]) for size in range(len(hashes) + 1)] == roots
+    opened = open_checkpoint(golden("checkpoint"), GOLDEN["origin"], log.public)
+    assert (opened.checkpoint.size, opened.checkpoint.root) == (len(hashes), roots[-1])
+    (found,) = cosigners(opened.note, [Witness(GOLDEN["witness"], witness.public)])
+    assert format_instant(found.at) == GOLDEN["cosigned_at"]
+    for index, proof in enumerate(GOLDEN["inclusion"]):
+        verify_inclusion(
+            hashes[index], index, len(hashes), [bytes.fromhex(each) for each in proof], roots[-1]
+        )
+    for first, proof in enumerate(GOLDEN["consistency"], start=1):
+        path = [bytes.fromhex(each) for each in proof]
+        verify_consistency(first, len(hashes), path, roots[first], roots[-1])
+    index = GOLDEN["proven_index"]
+    leaf = GOLDEN["leaves"][index].encode()
+    assert verify_leaf(golden("6.tlog-proof"), leaf, [RegistryLog(log.name, log.public)]).index == index
+    opening = OpeningFile.from_bytes(golden("6.opening.json"))
+    assert (opening.index, open_leaf(leaf, opening.opening)["n"]) == (index, index)
+    policy = log_policy.parse(golden("log-policy"))
+    assert policy.satisfied([found])
+    assert not policy.satisfied([])
+    assert golden("tile-0-000.p-11") == b"".join(hashes)
+    entries = tiles.parse_entries(golden("tile-entries-000.p-11"), len(hashes))
+    assert [entry.decode() for entry in entries] == GOLDEN["leaves"]
+
+
+@pytest.mark.parametrize("row", GOLDEN["refused"], ids=lambda row: f"{row['as']}: {row['why']}")
+def test_altered_evidence_is_refused_for_the_stated_reason(row: dict[str, str]) -> None:
+    log, witness = parse_verifier_key(GOLDEN["log_vkey"]), parse_verifier_key(GOLDEN["witness_vkey"])
+    leaf = GOLDEN["leaves"][GOLDEN["proven_index"]].encode()
+    data = base64.b64decode(row["base64"])
+    with pytest.raises(Untrusted) as caught:
+        if row["as"] == "proof":
+            verify_leaf(data, leaf, [RegistryLog(log.name, log.public)])
+        else:
+            opened = open_checkpoint(data, log.name, log.public)
+            assert row["as"] == "cosigners"
+            cosigners(opened.note, [Witness(witness.name, witness.public)])
+    assert caught.value.reason == row["reason"]

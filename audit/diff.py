@@ -221,8 +221,6 @@ def _said(manifest: Manifest) -> dict[str, str | None]:
         "signed": instant(manifest.created),
         "policy named": f"number {manifest.policy_seq}",
         "registry named": f"number {manifest.registry_seq}",
-        "files": str(manifest.files),
-        "bytes": str(manifest.bytes),
     }
     return said | {
         f"{name} (not known to this release)": _json(text) for name, text in manifest.extra.items()

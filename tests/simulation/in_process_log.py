@@ -26,7 +26,7 @@ class InProcessLog:
     def get_checkpoint(self, min_size: int = 0) -> CheckpointView:
         def call(hub: Hub) -> CheckpointView:
             hub.registry.require_active(self.caller)
-            hub.log.make_checkpoint()
+            hub.log.make_checkpoint(force=True)
             return hub.log.checkpoint(min_size)
 
         return self._call("get_checkpoint", call)
@@ -60,7 +60,7 @@ class InProcessLog:
             except Unavailable as error:
                 if error.reason != "NOT_COVERED":
                     raise
-            hub.log.make_checkpoint()
+            hub.log.make_checkpoint(force=True)
             return hub.log.evidence(self.caller, dataset, manifest_id)
 
         return self._call("get_evidence", call)

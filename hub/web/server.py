@@ -1,0 +1,151 @@
+"""The HTTP port: uvicorn in the hub's own event loop, with bounds that uvicorn does not set.
+
+* Whoever does not finish a request, or does not take its answer, within `PATIENCE_S` is hung up on: a slow
+  client costs one of the connections that there may be, for that long, and nobody a thread.
+* The port is bound before anything is served, so that a taken one stops the start with its reason.
+* Signals are the hub's; requests are not logged: a reverse proxy does that where it is wanted.
+
+    port = HttpPort(read_path(hub.log, threads), "127.0.0.1:7445")      # raises Unavailable (PORT_TAKEN)
+    port.number                                                         # for port 0 the system chooses
+    await port.start()
+    await port.stop(grace_s)
+"""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Generator
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from core.errors import Unavailable
+from hub.config import join_address, split_address
+
+PATIENCE_S = 30.0
+CONNECTIONS_MAX = 256
+_KEEP_ALIVE_S = 5
+_HEAD_BYTES_MAX = 8 * 1024
+_BACKLOG = 128
+
+
+class HttpPort:
+    """One listening socket and the application behind it."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        listen: str,
+        *,
+        patience_s: float = PATIENCE_S,
+        connections_max: int = CONNECTIONS_MAX,
+    ) -> None:
+        self._socket = _bound(listen)
+        self.number: int = self._socket.getsockname()[1]
+
+        class Patient(_Patient):
+            PATIENCE_S = patience_s
+
+        self._server = _Server(
+            uvicorn.Config(
+                app,
+                http=Patient,
+                ws="none",
+                lifespan="off",
+                interface="asgi3",
+                log_config=None,
+                log_level="error",
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                limit_concurrency=connections_max,
+                timeout_keep_alive=_KEEP_ALIVE_S,
+                h11_max_incomplete_event_size=_HEAD_BYTES_MAX,
+                backlog=_BACKLOG,
+            )
+        )
+        self._serving: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Answer."""
+        self._serving = asyncio.create_task(self._server.serve([self._socket]))
+
+    async def stop(self, grace_s: float) -> None:
+        """Take no new connections, finish answers under way within `grace_s`, hang up on everybody."""
+        if self._serving is None:
+            self._socket.close()
+            return
+        self._server.config.timeout_graceful_shutdown = int(grace_s)
+        self._server.should_exit = True
+        await asyncio.wait({self._serving})
+        self._server.hang_up()
+        await asyncio.sleep(0)  # the connections' own turn to end
+        self._serving.result()
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
+
+    def hang_up(self) -> None:
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+
+
+class _Patient(H11Protocol):
+    """Counts from the connection's begin, and from each answer's end, to the next answer's end."""
+
+    PATIENCE_S: float
+    _patience: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._count_again()
+
+    def on_response_complete(self) -> None:
+        self._count_again()
+        super().on_response_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+        super().connection_lost(exc)
+
+    def _count_again(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+        self._patience = self.loop.call_later(self.PATIENCE_S, self.transport.abort)
+
+
+def _bound(listen: str) -> socket.socket:
+    host, port = split_address(listen)
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        made = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise _not_to_be_had(listen) from error
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        made.bind(address)
+        made.listen(_BACKLOG)  # by now: two sockets may be bound to one port, only one may listen
+        made.setblocking(False)  # noqa: FBT003
+    except OSError as error:
+        made.close()
+        if host == "::":  # a machine without IPv6
+            return _bound(join_address("0.0.0.0", port))  # noqa: S104
+        raise _not_to_be_had(listen) from error
+    return made
+
+
+def _not_to_be_had(listen: str) -> Unavailable:
+    return Unavailable(
+        f"cannot listen on {listen}",
+        remedy="stop what uses the port (ss -ltnp), or correct [transparency] listen in hub.toml",
+        reason="PORT_TAKEN",
+    )

@@ -1,8 +1,9 @@
-"""What a running hub signs by itself, in time: the next registry, and its own TLS certificate.
+"""What a running hub does by itself, in time: next registry, own TLS certificate, the hour's refusals.
 
 A registry is renewed a month after it was signed, two before it expires, if the administrators' keys are at
 hand; else the log says so every time, and `syncline-hub status` too. The server's certificate is issued anew
-at half of its life: one file is replaced by one rename, and the next connection is served with it.
+at half of its life: one file is replaced by one rename, and the next connection is served with it. Each hour
+one leaf of the log counts the refusals, so that the log grows and no witness takes it for frozen.
 
     duties = SigningDuties(hub, settings, administrator_keys, clock, limits)
     duties.perform()                     # at start, and every `EVERY_S`; never raises
@@ -48,7 +49,7 @@ class SigningDuties:
 
     def perform(self) -> None:
         """Whatever is due now. Each failure is logged with its remedy and tried again next time."""
-        for duty in (self._renew_registry, self._renew_certificate):
+        for duty in (self._renew_registry, self._renew_certificate, self._hub.log.perform):
             try:
                 duty()
             except SynclineError as error:

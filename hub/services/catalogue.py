@@ -11,7 +11,7 @@ and nothing new.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -23,6 +23,7 @@ from core.names import DatasetId, NodeName, owner_of
 from hub.services.acknowledgements import Acknowledgements
 from hub.services.context import Caller, Context
 from hub.services.keyed_locks import KeyedLocks
+from hub.services.log.receipts import Receipts
 from hub.services.recipes import check_recipe
 from hub.services.registry import RegistryService
 from hub.services.sharing import SharingService, not_found
@@ -67,7 +68,12 @@ class CatalogueService:
     """The datasets: policies, versions, listings, acknowledgements."""
 
     def __init__(
-        self, context: Context, registry: RegistryService, sharing: SharingService, translog: TransparencyLog
+        self,
+        context: Context,
+        registry: RegistryService,
+        sharing: SharingService,
+        translog: TransparencyLog,
+        receipts: Receipts,
     ) -> None:
         self._context = context
         self._database = context.database
@@ -75,6 +81,7 @@ class CatalogueService:
         self._registry = registry
         self._sharing = sharing
         self._translog = translog
+        self._receipts = receipts
         self._checking = KeyedLocks()
         self._acknowledgements = Acknowledgements(context, registry, sharing, translog)
 
@@ -106,7 +113,9 @@ class CatalogueService:
             return self._insert_policy(connection, caller, verified, policy)
 
     def commit_version(self, caller: Caller, envelope: bytes, root: bytes | None) -> Accepted:
-        """Commit a manifest; with `root` also its content. See `sync.ports.HubApi.commit_version`.
+        """Commit a manifest; with `root` also its content; answered with a receipt.
+
+        See `sync.ports.HubApi.commit_version`.
 
         Raises `Untrusted` (also: recipe and inventory disagree), `Denied`, `Conflict` (FENCED), `Unavailable`
         (MISSING_CHUNKS).
@@ -118,7 +127,7 @@ class CatalogueService:
         keys = self._keys(caller, schema.versions, parsed.id)
         verified = verify_manifest(envelope, keys, dataset, self._limits)
         if root is None:
-            return self._commit(caller, verified, None)
+            return self._with_receipt(verified, self._commit(caller, verified, None))
         # A sender that has lost patience asks again: it then waits for the check that runs already.
         # What the check has found is not removed before the version names it.
         with self._checking.of(verified.id), self._context.counting_on.shared(caller.partner):
@@ -126,7 +135,8 @@ class CatalogueService:
                 known = self._placed(connection, caller, verified)  # a fenced node learns it at once
             if known is None or known.root is None:
                 self._check_recipe(caller, verified.manifest, root)
-            return self._commit(caller, verified, root)
+            made = self._commit(caller, verified, root)
+        return self._with_receipt(verified, made)
 
     def _commit(self, caller: Caller, verified: VerifiedManifest, root: bytes | None) -> Accepted:
         with self._database.write() as connection:
@@ -137,6 +147,11 @@ class CatalogueService:
             if root is not None and known.root is None:
                 self._add_content(connection, caller, verified, root)
             return accepted(known)
+
+    def _with_receipt(self, verified: VerifiedManifest, made: Accepted) -> Accepted:
+        """Signed after the commit, so that others need not wait for it."""
+        receipt = self._receipts.of(verified.manifest.dataset, verified.id, made.leaf_index, made.accept_time)
+        return replace(made, receipt=receipt)
 
     def acknowledge(self, caller: Caller, envelope: bytes) -> int:
         """Record a subscriber's acknowledgement once; its leaf's index."""

@@ -237,7 +237,9 @@ class ContentService:
                     statement_sha256=manifest_id,
                     detail={
                         "node": caller.node,
+                        "partner": caller.partner,
                         "policy_seq": decision.policy_seq,
+                        "policy_sha256": _policy_id(connection, dataset, decision.policy_seq),
                         "rule": decision.rule_uid,
                     },
                 ),
@@ -253,6 +255,14 @@ class ContentService:
                 remedy="free space on it; transfers then go on by themselves",
                 reason="DISK_FULL",
             )
+
+
+def _policy_id(connection: sa.Connection, dataset: DatasetId, seq: int) -> str:
+    """The policy that decided."""
+    table = schema.policies
+    return connection.execute(
+        sa.select(table.c.id).where(table.c.dataset == dataset, table.c.seq == seq)
+    ).scalar_one()
 
 
 def _check_ranges(ranges: Sequence[OrdinalRange], total: int, count_max: int) -> None:

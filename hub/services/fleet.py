@@ -12,8 +12,10 @@ from sqlalchemy.dialects.sqlite import insert
 from core.clock import format_instant, parse_instant
 from core.errors import InvalidInput
 from core.names import NodeName, PartnerId
+from hub.services.alarms import Alarms
 from hub.services.context import Caller, Context
 from hub.services.registry import RegistryService
+from hub.services.translog import TransparencyLog
 from hub.storage import schema
 
 
@@ -28,11 +30,12 @@ class NodeReport:
 
 
 class FleetService:
-    """The nodes' reports."""
+    """The nodes' reports. Alarms in them are logged."""
 
-    def __init__(self, context: Context, registry: RegistryService) -> None:
+    def __init__(self, context: Context, registry: RegistryService, translog: TransparencyLog) -> None:
         self._context = context
         self._registry = registry
+        self._alarms = Alarms(context, translog)
 
     def report_status(self, caller: Caller, status_json: bytes) -> datetime:
         """Keep a report (a JSON object of at most `status_bytes_max`); the hub's time."""
@@ -40,7 +43,7 @@ class FleetService:
         bound = self._context.limits.status_bytes_max
         if len(status_json) > bound:
             raise InvalidInput(f"a status report of {len(status_json)} bytes exceeds {bound}")
-        _parse(status_json)
+        self._alarms.take(caller, _parse(status_json).get("alarms"))
         now = self._context.clock.now()
         values = {"time": format_instant(now), "report": status_json}
         with self._context.database.write(visible=False) as connection:

@@ -29,6 +29,8 @@ from hub.services.context import AdministratorKeys, Context, Federation, Quotas
 from hub.services.enrolment import EnrolmentService
 from hub.services.fleet import FleetService
 from hub.services.fsck import FsckService
+from hub.services.log import LogService
+from hub.services.log.receipts import Receipts
 from hub.services.registry import RegistryService
 from hub.services.retention import RetentionService
 from hub.services.sharing import SharingService
@@ -58,10 +60,12 @@ class Hub:
         self.registry = RegistryService(context, self.translog)
         self.sharing = SharingService(context, self.registry)
         self.enrolment = EnrolmentService(context, self.registry, self.translog)
-        self.catalogue = CatalogueService(context, self.registry, self.sharing, self.translog)
+        self.log = LogService(context, self.registry, self.sharing, self.translog)
+        receipts = Receipts(context, self.registry)
+        self.catalogue = CatalogueService(context, self.registry, self.sharing, self.translog, receipts)
         self.content = ContentService(context, self.registry, self.sharing, self.translog)
         self.changes = ChangesService(context, self.registry, self.sharing)
-        self.fleet = FleetService(context, self.registry)
+        self.fleet = FleetService(context, self.registry, self.translog)
         self.fsck = FsckService(context)
         self.retention = RetentionService(context)
 
@@ -164,6 +168,7 @@ class Hub:
         """Release files. What was acknowledged is durable already."""
         self.changes.stop()
         self.retention.stop()
+        self.log.stop()
         self._context.stores.close()
         self._context.database.close()
 

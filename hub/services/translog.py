@@ -24,10 +24,10 @@ from security.tlog.leaf import lane_commitment, make_leaf, new_salt, registry_le
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """What a leaf commits to. `type`: policy, version, delivery, acknowledgement, act.
+    """What a leaf commits to. `type`: policy, version, delivery, acknowledgement, act, refusals, alarm.
 
     `actor` is who did it: a partner, `hub` or `operator`; `object` what it concerns; `owner` whose lane it
-    stands in.
+    stands in (None: in nobody's).
     """
 
     type: str
@@ -51,6 +51,7 @@ class StoredLeaf:
     lane_n: int | None
     lane_commitment: str | None
     lane_salt: bytes | None
+    actor: str | None
 
 
 class TransparencyLog:
@@ -82,7 +83,13 @@ class TransparencyLog:
             lane = {"lane_owner": record.owner, "lane_n": n, "lane_commitment": place, "lane_salt": salt}
         leaf, opening = make_leaf(value)
         return self._insert(
-            connection, leaf=leaf, type=record.type, record=opening.record, nonce=opening.nonce, **lane
+            connection,
+            leaf=leaf,
+            type=record.type,
+            record=opening.record,
+            nonce=opening.nonce,
+            actor=record.actor,
+            **lane,
         )
 
     def append_registry(self, connection: sa.Connection, registry_id: str) -> int:
@@ -93,7 +100,7 @@ class TransparencyLog:
     def size(self) -> int:
         """How many leaves there are."""
         with self._database.read() as connection:
-            return connection.execute(sa.select(sa.func.count()).select_from(schema.leaves)).scalar_one()
+            return leaf_count(connection)
 
     def leaves(self, first: int = 0) -> Iterator[StoredLeaf]:
         """The leaves from `first` on, in order."""
@@ -116,7 +123,12 @@ class TransparencyLog:
         return (1, None) if last is None else (last.lane_n + 1, last.lane_commitment)
 
     def _insert(self, connection: sa.Connection, **values: object) -> int:
-        last = connection.execute(sa.select(sa.func.max(schema.leaves.c.idx))).scalar_one_or_none()
-        index = 0 if last is None else last + 1
+        index = leaf_count(connection)
         connection.execute(schema.leaves.insert().values(idx=index, **values))
         return index
+
+
+def leaf_count(connection: sa.Connection) -> int:
+    """How many leaves there are, as `connection` sees it: indices have no gaps, so the last one tells."""
+    last = connection.execute(sa.select(sa.func.max(schema.leaves.c.idx))).scalar_one_or_none()
+    return 0 if last is None else last + 1

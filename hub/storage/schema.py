@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 
 #: The migration that this release writes and reads.
-HEAD = "0001"
+HEAD = "0002"
 
 metadata = MetaData(
     naming_convention={
@@ -107,7 +107,7 @@ suspensions = Table(
     Column("since", Text, nullable=False),
 )
 
-#: Acts that wait for the administrators' signatures (`done` is null), or did.
+#: Acts that wait for the administrators' signatures (`done` is null), or did. `detail`: JSON, by kind.
 pending_acts = Table(
     "pending_acts",
     metadata,
@@ -117,6 +117,7 @@ pending_acts = Table(
     Column("enrolment", Integer, ForeignKey("enrolments.number")),
     Column("created", Text, nullable=False),
     Column("done", Text),
+    Column("detail", Text),
 )
 
 #: The one node that publishes a dataset: the first that did.
@@ -189,7 +190,8 @@ status_reports = Table(
     Column("report", LargeBinary, nullable=False),
 )
 
-#: The log: leaf bytes and, for commitments, the opening. `lane_*` place a record in its owner's lane.
+#: The log: leaf bytes and, for commitments, the opening. `lane_*` place a record in its owner's lane; `actor`
+#: is the record's, for finding what concerns a partner.
 leaves = Table(
     "leaves",
     metadata,
@@ -202,5 +204,75 @@ leaves = Table(
     Column("lane_n", Integer),
     Column("lane_commitment", Text),
     Column("lane_salt", LargeBinary),
+    Column("actor", Text),
     UniqueConstraint("lane_owner", "lane_n"),
+)
+
+#: The tree over the leaves: up to 256 hashes of 32 bytes a row, laid out as C2SP tlog-tiles. Only the last
+#: tile of a level is partial, and grows; the last of level 0 says how large the tree is.
+log_tiles = Table(
+    "log_tiles",
+    metadata,
+    Column("level", Integer, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("hashes", LargeBinary, nullable=False),
+)
+
+#: What the log's key has signed, before anybody saw it; one checkpoint a size, for ever.
+log_checkpoints = Table(
+    "log_checkpoints",
+    metadata,
+    Column("origin", Text, primary_key=True),
+    Column("size", Integer, primary_key=True, autoincrement=False),
+    Column("root", LargeBinary, nullable=False),
+    Column("note", LargeBinary, nullable=False),
+    Column("made", Text, nullable=False),
+)
+
+#: Witnesses' cosignatures of checkpoints: each one's newest, and for some hours those before. `signature` is
+#: what follows the key id in a note.
+log_cosignatures = Table(
+    "log_cosignatures",
+    metadata,
+    Column("origin", Text, primary_key=True),
+    Column("size", Integer, primary_key=True, autoincrement=False),
+    Column("partner", Text, primary_key=True),
+    Column("node", Text, primary_key=True),
+    Column("key", LargeBinary, nullable=False),
+    Column("key_id", LargeBinary, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+    Column("time", Text, nullable=False),
+    ForeignKeyConstraint(["origin", "size"], ["log_checkpoints.origin", "log_checkpoints.size"]),
+    Index("ix_log_cosignatures_partner", "origin", "partner", "node", "size"),
+)
+
+#: Refused calls, counted by the period that begins at `since`; `partner` is empty where it is not known.
+refusals = Table(
+    "refusals",
+    metadata,
+    Column("since", Text, primary_key=True),
+    Column("partner", Text, primary_key=True),
+    Column("reason", Text, primary_key=True),
+    Column("count", Integer, nullable=False),
+)
+
+#: The periods whose refusals are in the log; `leaf` is null in the first row, where counting began.
+refusal_periods = Table(
+    "refusal_periods",
+    metadata,
+    Column("until", Text, primary_key=True),
+    Column("leaf", Integer, ForeignKey("leaves.idx")),
+)
+
+#: Alarms that nodes reported, each logged once.
+alarms = Table(
+    "alarms",
+    metadata,
+    Column("partner", Text, primary_key=True),
+    Column("node", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("since", Text),
+    Column("reported", Text, nullable=False),
+    Column("leaf", Integer, ForeignKey("leaves.idx"), nullable=False),
 )

@@ -1,4 +1,4 @@
-"""Who stands in a registry: partners with their nodes and keys, administrators, logs.
+"""Who stands in a registry: partners with their nodes and keys, auditors, administrators, logs.
 
     node = RegistryNode("main", witness_key.public)
     RegistryPartner("la-dgm", {"en": "Department of Geology and Mines"}, (key.public,), (node,), ACTIVE)
@@ -20,6 +20,7 @@ ACTIVE = "active"
 SUSPENDED = "suspended"
 REVOKED = "revoked"
 STATES = (ACTIVE, SUSPENDED, REVOKED)
+AUDITOR_STATES = (ACTIVE, REVOKED)
 
 NODES_COUNT_MAX = 64
 KEYS_COUNT_MAX = 64
@@ -117,6 +118,38 @@ class RegistryPartner:
         names = [node.name for node in made.nodes]
         if names != sorted(set(names)):
             raise fields.wrong("nodes", "sorted by name and without repetition")
+        return made
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryAuditor:
+    """An auditor of the federation: may be given every opening, and no data but by an owner's rule."""
+
+    id: PartnerId
+    names: Mapping[str, str]
+    state: str = ACTIVE
+
+    @property
+    def active(self) -> bool:
+        """Whether it may be given openings now."""
+        return self.state == ACTIVE
+
+    def to_json(self) -> dict[str, JSON]:
+        """The auditor's entry."""
+        return {"id": self.id, "names": dict(self.names), "state": self.state}
+
+    @classmethod
+    def from_json(cls, value: object, limits: Limits = LIMITS) -> "RegistryAuditor":
+        """Read what `to_json` writes. Raises `Untrusted`."""
+        fields = Fields(value, "registry: auditor", limits)
+        try:
+            identifier = check_partner(fields.text("id"))
+        except InvalidInput as error:
+            raise Untrusted(f"registry: {error.message}", reason="MALFORMED") from None
+        made = cls(identifier, fields.texts("names"), fields.text("state"))
+        fields.finish()
+        if made.state not in AUDITOR_STATES:
+            raise fields.wrong("state", f"one of {', '.join(AUDITOR_STATES)}")
         return made
 
 

@@ -4,7 +4,7 @@
 * The next is signed by the threshold of the one before, and by its own where administrators change.
 * Statements form a chain: rollback, fork, gap (fast-forward) are refused, and so is another federation.
 * A registry ends (`expires`): who is kept on an old one (freeze) stops working, and says so.
-* A partner is never dropped, only suspended or revoked; a key belongs to one partner alone.
+* Partners and auditors are never dropped, only suspended or revoked; a key belongs to one partner alone.
 
     current = verify_first(envelopes[0], expected_id)
     for envelope in envelopes[1:]:
@@ -35,6 +35,7 @@ from security.members import (
     STATES,
     SUSPENDED,
     Administrators,
+    RegistryAuditor,
     RegistryLog,
     RegistryNode,
     RegistryPartner,
@@ -48,6 +49,7 @@ __all__ = [
     "SUSPENDED",
     "Administrators",
     "Registry",
+    "RegistryAuditor",
     "RegistryLog",
     "RegistryNode",
     "RegistryPartner",
@@ -63,11 +65,12 @@ __all__ = [
 _HUB_KEYS_COUNT_MAX = 16
 _LOGS_COUNT_MAX = 64
 _CAS_COUNT_MAX = 16
+_AUDITORS_COUNT_MAX = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """One statement. Partners are sorted by id; `cas` are certificates in DER."""
+    """One statement. Partners and auditors are sorted by id; `cas` are certificates in DER."""
 
     federation: str
     seq: int
@@ -79,10 +82,15 @@ class Registry:
     hub_keys: tuple[PublicKey, ...]
     logs: tuple[RegistryLog, ...]
     cas: tuple[bytes, ...]
+    auditors: tuple[RegistryAuditor, ...] = ()
 
     def partner(self, id: str) -> RegistryPartner | None:  # noqa: A002 - the noun's own name
         """The partner of that id, whatever its state."""
         return next((partner for partner in self.partners if partner.id == id), None)
+
+    def auditor(self, id: str) -> RegistryAuditor | None:  # noqa: A002 - the noun's own name
+        """The auditor of that id, whatever its state."""
+        return next((auditor for auditor in self.auditors if auditor.id == id), None)
 
     def all_cas_pem(self) -> bytes:
         """All certificate authorities as one PEM, for a TLS library."""
@@ -101,6 +109,11 @@ class Registry:
         if state not in STATES:
             raise InvalidInput(f"{state!r} is not a partner's state")
         return self.with_partner(replace(found, state=state))
+
+    def with_auditor(self, auditor: RegistryAuditor) -> "Registry":
+        """With `auditor` added, or its entry replaced."""
+        others = (each for each in self.auditors if each.id != auditor.id)
+        return replace(self, auditors=tuple(sorted((*others, auditor), key=lambda each: each.id)))
 
     def with_administrators(self, administrators: Administrators) -> "Registry":
         """With other administrators; both the old and the new ones must sign."""
@@ -133,6 +146,8 @@ class Registry:
             "logs": [log.to_json() for log in self.logs],
             "cas": [encode_base64(der) for der in self.cas],
         }
+        if self.auditors:
+            payload["auditors"] = [auditor.to_json() for auditor in self.auditors]
         return canonical(payload)
 
     @classmethod
@@ -166,6 +181,7 @@ class Registry:
             ),
             logs=tuple(RegistryLog.from_json(each, limits) for each in fields.array("logs", _LOGS_COUNT_MAX)),
             cas=tuple(_certificate(each) for each in fields.array("cas", _CAS_COUNT_MAX)),
+            auditors=_auditors(fields, limits),
         )
         fields.finish()
         _check_whole(made, fields)
@@ -255,7 +271,7 @@ def verify_next(current: VerifiedRegistry, envelope: bytes, limits: Limits = LIM
     """The registry that directly follows `current`. Raises `Untrusted`; `current` stays good.
 
     Reasons: BAD_SIGNATURE, UNKNOWN_SIGNER, THRESHOLD, ROLLBACK, FORK, GAP, BROKEN_CHAIN, WRONG_REGISTRY
-    (another federation), PARTNER_DROPPED, and those of reading.
+    (another federation), PARTNER_DROPPED, AUDITOR_DROPPED, and those of reading.
     """
     verified = _verify_by(current.registry.administrators, envelope, limits)
     registry = Registry.from_payload(verified.payload, limits)
@@ -270,6 +286,9 @@ def verify_next(current: VerifiedRegistry, envelope: bytes, limits: Limits = LIM
     dropped = {each.id for each in current.registry.partners} - {each.id for each in registry.partners}
     if dropped:
         raise Untrusted(f"registry: {min(dropped)} was dropped instead of revoked", reason="PARTNER_DROPPED")
+    dropped = {each.id for each in current.registry.auditors} - {each.id for each in registry.auditors}
+    if dropped:
+        raise Untrusted(f"registry: {min(dropped)} was dropped instead of revoked", reason="AUDITOR_DROPPED")
     return VerifiedRegistry(registry, verified.id, envelope)
 
 
@@ -304,6 +323,17 @@ def _certificate(value: object) -> bytes:
     return der
 
 
+def _auditors(fields: Fields, limits: Limits) -> tuple[RegistryAuditor, ...]:
+    if "auditors" not in fields:  # a registry from before there were any, or without
+        return ()
+    found = tuple(
+        RegistryAuditor.from_json(each, limits) for each in fields.array("auditors", _AUDITORS_COUNT_MAX)
+    )
+    if not found:
+        raise fields.wrong("auditors", "absent where there are none")
+    return found
+
+
 def _check_whole(registry: Registry, fields: Fields) -> None:
     """What no single field shows. Raises `Untrusted`."""
     if (registry.seq == 1) != (registry.prev is None):
@@ -313,6 +343,11 @@ def _check_whole(registry: Registry, fields: Fields) -> None:
     ids = [partner.id for partner in registry.partners]
     if ids != sorted(set(ids)):
         raise fields.wrong("partners", "sorted by id and without repetition")
+    auditors = [auditor.id for auditor in registry.auditors]
+    if auditors != sorted(set(auditors)):
+        raise fields.wrong("auditors", "sorted by id and without repetition")
+    if not set(ids).isdisjoint(auditors):
+        raise fields.wrong("auditors", "other ids than the partners'")
     _check_distinct(registry.administrators.keys, "administrators")
     _check_distinct([key for partner in registry.partners for key in partner.signing_keys], "partners")
 

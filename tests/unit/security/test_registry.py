@@ -18,6 +18,7 @@ from security.registry import (
     SUSPENDED,
     Administrators,
     Registry,
+    RegistryAuditor,
     RegistryLog,
     RegistryNode,
     RegistryPartner,
@@ -195,6 +196,50 @@ def test_lowering_the_threshold_needs_the_old_threshold() -> None:
 def test_a_partner_is_revoked_never_dropped() -> None:
     two = grown(first(), member("la-dgm", LAOS))
     assert refused(two, replace(two.successor(LATER), partners=())) == "PARTNER_DROPPED"
+
+
+AUDITOR = RegistryAuditor(PartnerId("asean-oag"), {"en": "Office of the Auditor General"})
+
+
+def audited(current: VerifiedRegistry) -> VerifiedRegistry:
+    return verify_next(current, sign_registry(current.successor(LATER).with_auditor(AUDITOR), (A, B)))
+
+
+def test_auditors_are_written_only_where_there_are_some() -> None:
+    """Registries from before there were auditors stay what they are, byte for byte."""
+    current = first()
+    assert "auditors" not in parse_strict(current.registry.to_payload())
+    assert current.registry.auditor("asean-oag") is None
+    found = audited(current).registry.auditor("asean-oag")
+    assert found == AUDITOR and found.active
+
+
+def test_an_auditor_is_revoked_never_dropped() -> None:
+    current = audited(first())
+    assert refused(current, replace(current.successor(LATER), auditors=())) == "AUDITOR_DROPPED"
+    struck = current.successor(LATER).with_auditor(replace(AUDITOR, state=REVOKED))
+    found = verify_next(current, sign_registry(struck, (A, B))).registry.auditor("asean-oag")
+    assert found is not None and not found.active
+
+
+@pytest.mark.parametrize(
+    "auditors",
+    [
+        [],
+        [AUDITOR.to_json(), AUDITOR.to_json()],
+        [{**AUDITOR.to_json(), "state": SUSPENDED}],
+        [{**AUDITOR.to_json(), "id": "owner"}],
+        [{**AUDITOR.to_json(), "id": "la-dgm"}],
+    ],
+    ids=["none", "doubled", "no such state", "no id", "a partner's id"],
+)
+def test_nonsense_among_the_auditors_is_refused(auditors: list[object]) -> None:
+    current = grown(first(), member("la-dgm", LAOS))
+    payload = canonical(parse_strict(current.successor(LATER).to_payload()) | {"auditors": auditors})
+    envelope = dsse.sign(dsse.REGISTRY, payload, (A, B))
+    with pytest.raises(Untrusted) as caught:
+        verify_next(current, envelope)
+    assert caught.value.reason == "MALFORMED"
 
 
 def test_a_key_belongs_to_one_partner() -> None:

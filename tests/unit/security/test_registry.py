@@ -198,7 +198,7 @@ def test_a_partner_is_revoked_never_dropped() -> None:
     assert refused(two, replace(two.successor(LATER), partners=())) == "PARTNER_DROPPED"
 
 
-AUDITOR = RegistryAuditor(PartnerId("asean-oag"), {"en": "Office of the Auditor General"})
+AUDITOR = RegistryAuditor(PartnerId("la-oag"), {"en": "Office of the Auditor General"})
 
 
 def audited(current: VerifiedRegistry) -> VerifiedRegistry:
@@ -209,8 +209,8 @@ def test_auditors_are_written_only_where_there_are_some() -> None:
     """Registries from before there were auditors stay what they are, byte for byte."""
     current = first()
     assert "auditors" not in parse_strict(current.registry.to_payload())
-    assert current.registry.auditor("asean-oag") is None
-    found = audited(current).registry.auditor("asean-oag")
+    assert current.registry.auditor("la-oag") is None
+    found = audited(current).registry.auditor("la-oag")
     assert found == AUDITOR and found.active
 
 
@@ -218,7 +218,7 @@ def test_an_auditor_is_revoked_never_dropped() -> None:
     current = audited(first())
     assert refused(current, replace(current.successor(LATER), auditors=())) == "AUDITOR_DROPPED"
     struck = current.successor(LATER).with_auditor(replace(AUDITOR, state=REVOKED))
-    found = verify_next(current, sign_registry(struck, (A, B))).registry.auditor("asean-oag")
+    found = verify_next(current, sign_registry(struck, (A, B))).registry.auditor("la-oag")
     assert found is not None and not found.active
 
 

@@ -238,11 +238,18 @@ class SubscribeSection(Section):
         return value
 
 
+class TrustSection(Section):
+    """`[trust]`: how much proof a mirror asks for before it applies a version."""
+
+    require_witnesses: bool = False
+
+
 class NodeSettings(Section):
     """All of `node.toml`."""
 
     node: NodeSection
     hub: HubSection = HubSection()
+    trust: TrustSection = TrustSection()
     publish: list[PublishSection] = Field(default_factory=list[PublishSection])
     subscribe: list[SubscribeSection] = Field(default_factory=list[SubscribeSection])
     groups: dict[str, list[str]] = Field(default_factory=dict[str, list[str]])
@@ -299,6 +306,7 @@ def known_keys() -> dict[str, set[str]]:
     tables: dict[str, Any] = {
         "node": NodeSection,
         "hub": HubSection,
+        "trust": TrustSection,
         "publish": PublishSection,
         "publish.share": ShareSection,
         "subscribe": SubscribeSection,

@@ -182,6 +182,7 @@ class Engine:
                 clock=session.clock,
                 limits=session.limits,
                 progress=shown,
+                require_witnesses=session.settings.trust.require_witnesses,
             ).sync(listing)
         except SynclineError as error:
             self.lost_contact()
@@ -248,7 +249,7 @@ class Engine:
                     seq=outcome.seq,
                     attention=outcome.attention,
                     error=outcome.error,
-                    retry=outcome.error is not None or not outcome.acknowledged,
+                    retry=outcome.error is not None or outcome.waits or not outcome.acknowledged,
                 )
             )
         self._session.board.keep_mirrors({str(each.dataset) for each in outcomes})

@@ -43,19 +43,22 @@ class Inspection:
         return tuple(f"versions/{name}: {line}" for line in [*self.lines, *more])
 
 
-def inspect(record: Record, folder: int) -> Inspection:
-    """Compare every file of a version with its record. Follows no link. Raises `Corrupt` (RECORD_DAMAGED)."""
+def inspect(record: Record, folder: int, stats: str = "stat") -> Inspection:
+    """Compare every file of a version with its record, in which `stats` says what each looked like.
+
+    Follows no link. Raises `Corrupt` (RECORD_DAMAGED).
+    """
     try:
-        return _inspect(record, folder)
+        return _inspect(record, folder, stats)
     except (ValueError, struct.error, Untrusted) as error:
         raise record.damaged() from error
 
 
-def _inspect(record: Record, folder: int) -> Inspection:
+def _inspect(record: Record, folder: int, stats: str) -> Inspection:
     found = Inspection(bytearray())
     counts = _FolderCounts(record, folder, found)
     with Walker(folder) as walker:
-        for file, then in zip(record.files(), record.stats(), strict=True):
+        for file, then in zip(record.files(), record.stats(stats), strict=True):
             counts.enter(file.path)
             now = _look(walker, file.path)
             found.intact.append(now == then)

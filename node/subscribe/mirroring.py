@@ -3,7 +3,8 @@
 Rules: nothing becomes visible before every byte of it was verified and flushed; heads are remembered before
 anything is fetched, so a replay is refused even after a crash; each step finds what the one before left, so
 that a pass may stop anywhere; an acknowledgement is kept and sent until the hub has it; local edits are never
-overwritten, linked to, or pruned.
+overwritten, linked to, or pruned. The log's evidence is verified last of all, and stands beside the version
+when it becomes visible; while it is waited for, everything that was fetched stays staged.
 """
 
 import os
@@ -19,8 +20,9 @@ from core.limits import Limits
 from core.logs import get_logger
 from core.names import DatasetId, NodeName, PartnerId
 from core.progress import Progress
-from node.evidence import write_evidence
+from node.evidence import Statements, renew_evidence, write_evidence
 from node.mirror_state import MirrorRow, MirrorTable, VersionRow
+from node.subscribe import proofkeeping
 from node.subscribe.adopt import adopt, readopt
 from node.subscribe.assemble import Assembly
 from node.subscribe.chain import ChainReader, Grant, Head, rolled_back
@@ -28,8 +30,9 @@ from node.subscribe.edits import Inspection, inspect
 from node.subscribe.mirror import Mirror, folder_name
 from node.subscribe.outcome import MirrorOutcome, MirrorState
 from node.subscribe.plan import Plan, plan_version
-from node.subscribe.records import Record
-from node.subscribe.staging import leftover_bytes, purge
+from node.subscribe.proving import NO_QUORUM, WAITS, Prover
+from node.subscribe.records import PENDING, Record
+from node.subscribe.staging import is_staged, leftover_bytes, mark_staged, purge, unmark_staged
 from node.subscribe.streams import fetch_streams
 from node.subscribe.upkeep import prune
 from node.trust import TrustStore
@@ -52,6 +55,7 @@ class Tools:
     mirrors: MirrorTable
     trust: TrustStore
     hub: HubApi
+    prover: Prover
     signer: Signer
     clock: Clock
     limits: Limits
@@ -100,6 +104,10 @@ class Mirroring:
                 state = self._bring(mirror, reader, entry)
             except Denied as error:
                 return self._ended(error)
+            except Unavailable as error:
+                if error.reason not in WAITS:
+                    raise
+                return self._waits(error)
             self._acknowledge()
             self._prune(mirror)
             return self._outcome(state)
@@ -114,6 +122,7 @@ class Mirroring:
         if entry.manifest_id == self.row.applied_id and self._stands(mirror):
             can_tell = self._look(mirror)
             if can_tell:
+                self._improve_evidence(mirror, reader, entry)
                 return MirrorState.CURRENT
         head = Head(self.row.head_seq, self.row.head_id) if self.row.head_id else None
         manifest = reader.newest(entry, head)
@@ -122,9 +131,7 @@ class Mirroring:
         if not entry.has_content and manifest.id == entry.manifest_id:
             self._look(mirror)
             return MirrorState.WAITING
-        floor = Head(self.row.policy_seq, self.row.policy_id) if self.row.policy_id else None
-        grant = reader.grant(manifest, floor)
-        self._put(policy_seq=grant.policy.policy.seq, policy_id=grant.policy.id)
+        grant = self._regrant(reader, manifest)
         if grant.root is None:
             self._look(mirror)
             return MirrorState.WAITING
@@ -178,21 +185,51 @@ class Mirroring:
     def _apply(self, mirror: Mirror, reader: ChainReader, grant: Grant, record: Record) -> None:
         name = record.name
         if not self._is_published(mirror, record):
-            with self._old_version(mirror, name) as (old, descriptor, intact):
-                staging, resumed = mirror.stage(name)
-                try:
-                    if resumed:
-                        purge(staging, record)
-                    with plan_version(record, old, intact, folder=self._folder) as plan:
-                        self._reserve(mirror, plan, staging if resumed else None)
-                        self._assemble(grant.manifest, plan, staging, descriptor, resumed=resumed)
-                    self._write_evidence(reader, grant, record, staging)
-                finally:
-                    os.close(staging)
-            durable.rename(record.folder / "stat.part", record.folder / "stat")
+            staging, resumed = mirror.stage(name)
+            try:
+                if resumed and is_staged(record, staging):
+                    self._look(mirror)
+                else:
+                    self._fill(mirror, grant.manifest, record, staging, resumed=resumed)
+                grant = self._prove(reader, grant, record, staging)
+            finally:
+                os.close(staging)
+            durable.rename(record.folder / PENDING, record.folder / "stat")
             mirror.publish(name)
         mirror.point(name)
         self._applied(grant, record)
+
+    def _fill(
+        self, mirror: Mirror, manifest: VerifiedManifest, record: Record, staging: int, *, resumed: bool
+    ) -> None:
+        """Stage every file of the version."""
+        unmark_staged(record)
+        with self._old_version(mirror, record.name) as (old, descriptor, intact):
+            if resumed:
+                purge(staging, record)
+            with plan_version(record, old, intact, folder=self._folder) as plan:
+                self._reserve(mirror, plan, staging if resumed else None)
+                self._assemble(manifest, plan, staging, descriptor, resumed=resumed)
+
+    def _prove(self, reader: ChainReader, grant: Grant, record: Record, staging: int) -> Grant:
+        """Put the verified evidence beside the staged version; the grant under which it is received."""
+        tools = self._tools
+        try:
+            proof = tools.prover.prove(grant, lambda: self._regrant(reader, grant.manifest))
+        except SynclineError:
+            mark_staged(record, staging)
+            raise
+        write_evidence(staging, self._statements(reader, proof.grant, record), proof.files)
+        proofkeeping.keep_policy(record, proof)
+        proofkeeping.looked(record, proof, tools.clock.now(), tools.limits)
+        return proof.grant
+
+    def _regrant(self, reader: ChainReader, manifest: VerifiedManifest) -> Grant:
+        """The policy as it is now, never older than the newest that was seen."""
+        floor = Head(self.row.policy_seq, self.row.policy_id) if self.row.policy_id else None
+        grant = reader.grant(manifest, floor)
+        self._put(policy_seq=grant.policy.policy.seq, policy_id=grant.policy.id)
+        return grant
 
     def _is_published(self, mirror: Mirror, record: Record) -> bool:
         """Whether the version stands in `versions/` already.
@@ -291,15 +328,14 @@ class Mirroring:
             tools.progress.end()
             self._bytes_left = assembly.bytes_left
 
-    def _write_evidence(self, reader: ChainReader, grant: Grant, record: Record, staging: int) -> None:
-        write_evidence(
-            staging,
-            grant.manifest,
-            grant.policy,
-            grant.disclosures,
-            self._tools.trust.chain(),
-            reader.keys(grant.manifest.manifest),
-            record.folder / "inventory",
+    def _statements(self, reader: ChainReader, grant: Grant, record: Record) -> Statements:
+        return Statements(
+            manifest=grant.manifest,
+            policy=grant.policy,
+            disclosures=grant.disclosures,
+            registries=self._tools.trust.chain(),
+            keys=reader.keys(grant.manifest.manifest),
+            inventory=record.folder / "inventory",
         )
 
     def _applied(self, grant: Grant, record: Record) -> None:
@@ -318,6 +354,7 @@ class Mirroring:
             tools.signer,
             tools.limits,
         )
+        record.keep("acknowledgement.json", acknowledgement)
         self._bytes_left = 0
         row = replace(
             self.row,
@@ -338,7 +375,38 @@ class Mirroring:
         tools.mirrors.apply(row, version)
         self.row = row
 
+    def _improve_evidence(self, mirror: Mirror, reader: ChainReader, entry: DatasetEntry) -> None:
+        """Bring what stands beside the applied version to what the log has by now (`proofkeeping`)."""
+        assert self.row.folder is not None and self.row.head_id is not None
+        tools, record = self._tools, Record(self._folder / self.row.folder, self._tools.limits)
+        if not proofkeeping.is_due(record, tools.clock.now()):
+            return
+        descriptor = mirror.version(record.name)
+        if descriptor is None:
+            return
+        try:
+            manifest = reader.newest(entry, Head(self.row.head_seq, self.row.head_id))
+            proof = proofkeeping.better(
+                record, manifest, reader, tools.prover, lambda: self._regrant(reader, manifest)
+            )
+            if proof is not None:
+                renew_evidence(descriptor, self._statements(reader, proof.grant, record), proof.files)
+                proofkeeping.keep_policy(record, proof)
+            proofkeeping.looked(record, proof, tools.clock.now(), tools.limits)
+        except (Unavailable, Denied) as error:
+            log.info("no newer evidence", dataset=self._dataset, error=error.message)
+            proofkeeping.looked(record, None, tools.clock.now(), tools.limits)
+        finally:
+            os.close(descriptor)
+
     # What is not granted, or not any more
+
+    def _waits(self, error: Unavailable) -> MirrorOutcome:
+        """All of the version is here, but for the evidence: nothing is removed, and nothing fetched again."""
+        self._acknowledge()
+        self._attention = (*self._attention, f"{error.message} → {error.remedy}")
+        quorum = error.reason == NO_QUORUM
+        return self._outcome(MirrorState.AWAITS_WITNESSES if quorum else MirrorState.AWAITS_LOG)
 
     def _not_granted(self, entry: DatasetEntry | None) -> MirrorOutcome:
         if self.row.applied_seq or self.row.state == MirrorState.GRANT_ENDED.value or self.row.policy_id:

@@ -15,6 +15,8 @@ class MirrorState(Enum):
     UPDATED = "updated"  # has just been brought to it
     VISIBLE = "visible, not granted"  # discover without read
     WAITING = "waiting for content"  # read is granted, the owner has not brought the bytes yet
+    AWAITS_LOG = "waiting for the log"  # all is here, and no checkpoint covers it yet
+    AWAITS_WITNESSES = "waiting for witnesses"  # the same, and the settings demand their quorum
     NOT_SHARED = "not shared with us"  # a dataset named in full of which the hub tells us nothing
     GRANT_ENDED = "grant ended"  # what was received stays
     NEEDS_ATTENTION = "needs attention"  # a person must look: local edits, a bound
@@ -38,6 +40,11 @@ class MirrorOutcome:
     error: SynclineError | None = None
     acknowledged: bool = True
     attention: tuple[str, ...] = field(default=())  # lines for a person: local edits, what was kept and where
+
+    @property
+    def waits(self) -> bool:
+        """Whether a version is here and not applied yet, for want of evidence: looked at again soon."""
+        return self.state in (MirrorState.AWAITS_LOG, MirrorState.AWAITS_WITNESSES)
 
     @property
     def needs_attention(self) -> bool:

@@ -5,6 +5,9 @@
       root                                          the recipe's root
       inventory layout table                        the recipe's streams
       stat                                          24 bytes a line of the inventory: size, mtime in ns, inode
+      stat.part, staged                             the same while the version waits for its evidence
+      proven                                        which evidence stands in `.syncline/log/` (`proofkeeping`)
+      acknowledgement.json                          what was signed when it was applied
 
 Rules: a record is complete when it has `stat`, which is written last; lines are read as streams, so memory
 does not grow with the number of files. A damaged one is set aside as `<seq>-<id8>.damaged`, and goes when its
@@ -34,6 +37,9 @@ STREAMS = {
     RecipeStream.LAYOUT: "layout",
     RecipeStream.TABLE: "table",
 }
+
+#: `stat` while the version is not applied yet.
+PENDING = "stat.part"
 
 #: How the folder of a record that was set aside ends.
 DAMAGED = ".damaged"
@@ -124,9 +130,9 @@ class Record:
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
                 yield mapped
 
-    def stats(self) -> Iterator[FileStat]:
+    def stats(self, name: str = "stat") -> Iterator[FileStat]:
         """What each file looked like when it was applied, in the inventory's order."""
-        with (self.folder / "stat").open("rb") as file:
+        with (self.folder / name).open("rb") as file:
             while piece := file.read(STAT.size * 4096):
                 for values in STAT.iter_unpack(piece):
                     yield FileStat(*values)

@@ -14,13 +14,18 @@ from typing import Any, NamedTuple
 
 from blake3 import blake3
 
+from core import durable
+from core.errors import Corrupt
 from core.limits import MIB
-from node.materialise import Walker, open_file, open_folder, reopen_for_writing, tampered
-from node.subscribe.records import File, Record, Table
+from node.materialise import Walker, anchored, open_file, open_folder, reopen_for_writing, tampered
+from node.subscribe.edits import inspect
+from node.subscribe.records import PENDING, File, Record, Table
 from sync.recipe import TABLE_RECORD_BYTES
 
 #: A beginning of a file is worth keeping from this size on; smaller files are simply fetched again.
 _WORTH_BYTES = 1 * MIB
+
+_STAGED = "staged"
 
 
 class Leftover(NamedTuple):
@@ -42,6 +47,28 @@ def purge(staging: int, record: Record) -> None:
             after = next(wanted, None)
         if after is None or after.path != path:
             _remove(staging, path)
+
+
+def mark_staged(record: Record, staging: int) -> None:
+    """Remember that all of it is in `staging`, each file as it was hashed: waiting costs no second look."""
+    if record.read(_STAGED) is None:
+        durable.sync_filesystem(anchored(staging))
+        record.keep(_STAGED, b"")
+
+
+def unmark_staged(record: Record) -> None:
+    """The version is staged anew."""
+    (record.folder / _STAGED).unlink(missing_ok=True)
+
+
+def is_staged(record: Record, staging: int) -> bool:
+    """Whether all of the version is in `staging`, and each file still is as it was when it was hashed."""
+    if record.read(_STAGED) is None or not (record.folder / PENDING).exists():
+        return False
+    try:
+        return not inspect(record, staging, PENDING).edits
+    except Corrupt:
+        return False
 
 
 def leftover_bytes(staging: int) -> int:

@@ -23,6 +23,7 @@ from node.mirror_state import MirrorRow, MirrorTable
 from node.state import NodeState
 from node.subscribe.mirroring import Mirroring, Tools
 from node.subscribe.outcome import MirrorOutcome, MirrorState
+from node.subscribe.proving import Compare, Prover
 from node.trust import TrustStore
 from security.keys import Signer
 from sync.ports import DatasetEntry, HubApi, Listing
@@ -60,6 +61,8 @@ class Subscriber:
         clock: Clock,
         limits: Limits = LIMITS,
         progress: Progress | None = None,
+        require_witnesses: bool = False,
+        compare: Compare | None = None,
     ) -> None:
         self._subscriptions = subscriptions
         self._partner = partner
@@ -72,6 +75,15 @@ class Subscriber:
             mirrors=self._mirrors,
             trust=trust,
             hub=hub,
+            prover=Prover(
+                hub,
+                trust,
+                partner,
+                clock,
+                limits,
+                require_witnesses=require_witnesses,
+                compare=compare,
+            ),
             signer=signer,
             clock=clock,
             limits=limits,

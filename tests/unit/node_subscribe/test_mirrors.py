@@ -10,6 +10,8 @@ from tests.unit.node_subscribe.conftest import DATASET, MirrorNode, noise
 
 FILES = {"a.txt": b"alpha", "maps/geology.geojson": noise(50_000), "maps/empty": b"", "z/deep/er/x": b"x"}
 
+PROVEN = ("version", "policy", "delivery")
+
 
 def test_materialisable_a_first_version_arrives_whole(federation: TestFederation, node: MirrorNode) -> None:
     published = publish(federation, "la-dgm", "geology", FILES, read=["th-dmr"])
@@ -36,7 +38,10 @@ def test_the_evidence_stands_beside_the_data(federation: TestFederation, node: M
     node.sync()
     evidence = node.current / ".syncline"
     names = sorted(str(path.relative_to(evidence)) for path in evidence.rglob("*") if path.is_file())
-    registries = [f"registry/{n:08}.json" for n in range(1, federation.registry.registry.seq + 1)]
+    seqs = range(1, federation.registry.registry.seq + 1)
+    registries = [f"registry/{n:08}.json" for n in seqs]
+    proofs = [f"log/registry-{n:08}.tlog-proof" for n in seqs]
+    leaves = [f"log/{what}.{end}" for what in PROVEN for end in ("opening.json", "tlog-proof")]
     assert names == sorted(
         [
             "inventory.sha256",
@@ -45,6 +50,10 @@ def test_the_evidence_stands_beside_the_data(federation: TestFederation, node: M
             "policy.json",
             "policy-rules.json",
             *registries,
+            "log/checkpoint",
+            "log/log-policy",
+            *leaves,
+            *proofs,
         ]
     )
     assert (evidence / "manifest.json").read_bytes() == published.envelope

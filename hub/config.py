@@ -102,6 +102,19 @@ class LogTable(Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
+class TransparencyTable(Section):
+    """`[transparency]`: where anybody may read the log over HTTP; without it, nowhere."""
+
+    listen: str = ""
+
+    @field_validator("listen")
+    @classmethod
+    def _listenable(cls, value: str) -> str:
+        if value:
+            split_address(value)
+        return value
+
+
 class ServerTable(Section):
     """`[server]`: how much of the machine the hub uses."""
 
@@ -144,6 +157,7 @@ class HubSettings(Section):
 
     hub: HubTable
     log: LogTable = LogTable()
+    transparency: TransparencyTable = TransparencyTable()
     server: ServerTable = ServerTable()
     quota: QuotaTable = QuotaTable()
 
@@ -212,8 +226,12 @@ def _text(value: str) -> str:
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-def document(name: str, federation: str, address: str, enrol_address: str) -> str:
-    """The text of a new `hub.toml`, every key explained; it stands in the directory that it describes."""
+def document(name: str, federation: str, address: str, enrol_address: str, log_listen: str = "") -> str:
+    """The text of a new `hub.toml`, every key explained; it stands in the directory that it describes.
+
+    `log_listen` empty: the log is not served over HTTP.
+    """
+    transparency = f"listen = {_text(log_listen)}" if log_listen else '# listen = "127.0.0.1:7445"'
     return f"""\
 # Settings of a Syncline hub. Read once, when a command starts: restart the hub after a change.
 
@@ -246,6 +264,12 @@ enrol_address = {_text(enrol_address)}
 format = "auto"
 # "debug", "info", "warning" or "error".
 level = "info"
+
+[transparency]
+# Where the transparency log can be read over HTTP, by any monitor that can connect: checkpoint, tiles and
+# entries (C2SP tlog-tiles), in which no partner and no dataset is named. Not encrypted: put a reverse proxy
+# before it to show it to others (docs/operations/hub.md). Without the key it is not served.
+{transparency}
 
 [server]
 # Threads that hash, store and read; about four a core.

@@ -131,7 +131,8 @@ class Federation:
         """Make the federation: keys, CA, first registry, empty store."""
         address, enrol = f"127.0.0.1:{self.port}", f"127.0.0.1:{self.enrol_port}"
         arguments = ["init", str(self.hub_folder), "--name", name, "--address", address]
-        return run(["syncline-hub", *arguments, "--enrol-address", enrol], prompt="hub")
+        ports = ["--enrol-address", enrol, "--log-listen", "127.0.0.1:0"]
+        return run(["syncline-hub", *arguments, *ports], prompt="hub")
 
     def start_hub(self) -> None:
         """Start the hub's process; returns when both ports answer."""

@@ -12,7 +12,7 @@ from core.errors import InvalidInput
 
 __all__ = ["app", "main"]
 
-PARTS = ("alembic", "grpc_health", "sqlalchemy")  # what the extra `hub` of pyproject.toml installs
+PARTS = ("alembic", "grpc_health", "sqlalchemy", "starlette", "uvicorn")  # what the extra `hub` of pyproject.toml installs
 
 app = commands.new_app(
     "syncline-hub",

@@ -14,7 +14,14 @@ from core.commands import say
 from core.errors import Conflict, InvalidInput
 from hub.administrators import key_path
 from hub.cli.setting import passphrase
-from hub.config import HubTable, check_federation, document, join_address, split_address
+from hub.config import (
+    HubTable,
+    TransparencyTable,
+    check_federation,
+    document,
+    join_address,
+    split_address,
+)
 from hub.layout import Layout
 from hub.services.context import Federation
 from hub.services.hub import Hub
@@ -35,6 +42,15 @@ def init(
         str | None,
         typer.Option(
             "--enrol-address", metavar="HOST:PORT", help="Where new nodes enrol [default: the next port]."
+        ),
+    ] = None,
+    log_listen: Annotated[
+        str | None,
+        typer.Option(
+            "--log-listen",
+            metavar="HOST:PORT",
+            help='Where the log can be read over HTTP; "" for nowhere [default: this machine, the port after'
+            " enrolment's].",
         ),
     ] = None,
     federation: Annotated[
@@ -58,6 +74,9 @@ def init(
     HubTable(name=name, federation=chosen, directory=".", address=address, enrol_address=enrol)
     if enrol == address:
         raise InvalidInput("nodes and enrolment need two ports", remedy="give another --enrol-address")
+    if log_listen is None:
+        log_listen = join_address("127.0.0.1", split_address(enrol)[1] + 1)
+    TransparencyTable(listen=log_listen)
     secret = passphrase()
     layout = Layout(directory.absolute())
     existed = _claim(layout.directory)
@@ -73,7 +92,7 @@ def init(
             threshold=threshold,
             clock=SystemClock(),
         )
-        text = document(name, chosen, address, enrol)
+        text = document(name, chosen, address, enrol, log_listen)
         durable.write_file(layout.settings, text.encode(), mode=0o640, exclusive=True)
     except BaseException:
         _clear(layout.directory, remove=not existed)

@@ -4,8 +4,9 @@ A service's method is a plain function of (caller, request) that returns a respo
 `SynclineError`; `Calls` makes a gRPC handler of it. Any other exception is a bug: the caller gets an
 incident number, the log the traceback, and nothing of the inside goes over the wire.
 
-    calls = Calls(gate, threads, limits)
+    calls = Calls(gate, threads, limits, hub.log.refused)
     calls.unary(get_hub_info, GetHubInfoRequest)         # for grpc.method_handlers_generic_handler
+    calls.waiting(get_checkpoint, GetCheckpointRequest)  # the same for a coroutine, which may wait
     await calls.sweep()                                  # for ever: ends streams that may no longer be
 """
 
@@ -20,10 +21,11 @@ import grpc
 from google.protobuf.message import Message
 from grpc import aio
 
-from core.errors import Corrupt, SynclineError, Unavailable, Untrusted
+from core.errors import Conflict, Corrupt, Denied, SynclineError, Unavailable, Untrusted
 from core.limits import Limits
 from core.logs import get_logger
-from hub.rpc.identity import AuthContext
+from core.names import PartnerId
+from hub.rpc.identity import AuthContext, partner_of
 from sync.wire.errors import status_of
 
 _SWEEP_EARLY = 0.75  # of the bound: the look-up and the ending take time too
@@ -41,6 +43,8 @@ Deserializer = Callable[[bytes], Any]
 
 
 _SUSPICIOUS = (Untrusted, Corrupt)
+#: What the log counts each hour: somebody wanted what they may not have, or said what is not so.
+_REFUSALS = (Denied, Untrusted, Conflict)
 _TOLD_EVERY_S = 60.0  # one full disk is refused a thousand times
 
 #: What goes wrong in the hub's own house, by its reason: what a partner is told instead. The operator's log
@@ -72,10 +76,15 @@ class Gate(Protocol[CallerT_co]):
         ...
 
 
-class _Stream:
-    """An open stream: whose it is, the task that serves it, and why it was ended from outside."""
+#: Counts a refusal, by partner (None: a stranger) and reason. Called in the event loop: must be quick.
+Refused = Callable[[PartnerId | None, str], None]
 
-    def __init__(self, properties: Properties, task: asyncio.Task[None]) -> None:
+
+class _Stream:
+    """An open stream, or a call that waits: whose it is, the task that serves it, and why it was ended from
+    outside."""
+
+    def __init__(self, properties: Properties, task: asyncio.Task[Any]) -> None:
         self.properties = properties
         self.task = task
         self.refusal: Exception | None = None
@@ -89,10 +98,11 @@ class _Stream:
 class Calls(Generic[CallerT]):
     """Makes gRPC handlers of functions. `threads` runs everything that may block."""
 
-    def __init__(self, gate: Gate[CallerT], threads: Executor, limits: Limits) -> None:
+    def __init__(self, gate: Gate[CallerT], threads: Executor, limits: Limits, refused: Refused) -> None:
         self._gate = gate
         self._threads = threads
         self._limits = limits
+        self._refused = refused
         self._streams: set[_Stream] = set()
         self._ending: Exception | None = None
 
@@ -118,7 +128,26 @@ class Calls(Generic[CallerT]):
             try:
                 return await self.in_thread(lambda: answer(self._gate.admit(properties), message))
             except Exception as error:  # noqa: BLE001 - whatever it is, it becomes a status
-                await refuse(context, error)
+                await self._refuse(context, error)
+
+        return grpc.unary_unary_rpc_method_handler(
+            handle,  # type: ignore[arg-type]
+            request_deserializer=request.FromString,
+            response_serializer=serialize,
+        )
+
+    def waiting(
+        self, answer: Callable[[CallerT, RequestT], Coroutine[Any, Any, Message]], request: type[RequestT]
+    ) -> "grpc.RpcMethodHandler[Any, Any]":
+        """One message, one answer, which may take its time: `answer` is a coroutine, and holds no thread
+        while it waits. It ends as a stream does: with its client, its deadline, its caller's rights, the
+        hub."""
+
+        async def handle(message: RequestT, context: RpcContext) -> Message:
+            try:
+                return await self._run_stream(properties_of(context), lambda caller: answer(caller, message))
+            except Exception as error:  # noqa: BLE001 - whatever it is, it becomes a status
+                await self._refuse(context, error)
 
         return grpc.unary_unary_rpc_method_handler(
             handle,  # type: ignore[arg-type]
@@ -166,15 +195,16 @@ class Calls(Generic[CallerT]):
         try:
             await self._run_stream(properties_of(context), serve)
         except Exception as error:  # noqa: BLE001 - whatever it is, it becomes a status
-            await refuse(context, error)
+            await self._refuse(context, error)
 
     async def _run_stream(
-        self, properties: Properties, serve: Callable[[CallerT], Coroutine[Any, Any, None]]
-    ) -> None:
+        self, properties: Properties, serve: Callable[[CallerT], Coroutine[Any, Any, T]]
+    ) -> T:
         caller = await self.in_thread(self._gate.admit, properties)
         if self._ending is not None:
             raise self._ending
-        stream = _Stream(properties, asyncio.create_task(serve(caller)))
+        task = asyncio.create_task(serve(caller))
+        stream = _Stream(properties, task)
         self._streams.add(stream)
         try:
             await asyncio.wait({stream.task})
@@ -185,7 +215,12 @@ class Calls(Generic[CallerT]):
                 await asyncio.wait({stream.task})
         if stream.refusal is not None:
             raise stream.refusal
-        stream.task.result()
+        return task.result()
+
+    async def _refuse(self, context: RpcContext, error: Exception) -> NoReturn:
+        if isinstance(error, _REFUSALS):
+            self._refused(partner_of(properties_of(context)), error.reason or type(error).__name__.upper())
+        await refuse(context, error)
 
     async def sweep(self) -> None:
         """For ever: look up the callers of open streams within `reauthorise_s`, and end what must end."""

@@ -43,6 +43,18 @@ class CatalogueCalls:
         page, next_seq = self._page(found, asked.from_seq, asked.page_size, len)
         return messages.registry_page_to_message(page, next_seq)
 
+    def offer_registry(
+        self, caller: Caller, request: registry_pb2.OfferRegistryRequest
+    ) -> registry_pb2.OfferRegistryResponse:
+        envelopes = messages.offer_from_message(request, self._limits)
+        return messages.offered_to_message(self._hub.registry.offer(caller, envelopes))
+
+    def rotate_keys(
+        self, caller: Caller, request: registry_pb2.RotateKeysRequest
+    ) -> registry_pb2.RotateKeysResponse:
+        envelope = messages.rotation_from_message(request, self._limits)
+        return messages.rotated_to_message(signed=self._hub.rotation.request(caller, envelope))
+
     def publish_policy(
         self, caller: Caller, request: catalogue_pb2.PublishPolicyRequest
     ) -> catalogue_pb2.PublishPolicyResponse:

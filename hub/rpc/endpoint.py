@@ -1,6 +1,6 @@
 """The two TLS ports: what is served where, and gRPC's own bounds.
 
-    endpoint = Endpoint(hub, identity, threads, enrolment_threads, clock, limits)
+    endpoint = Endpoint(hub, checkpoints, identity, threads, enrolment_threads, clock, limits)
     endpoint.bind(node_listen, enrol_listen)             # raises Unavailable when a port is taken
     await endpoint.start()
     await endpoint.stop(grace_s)                         # ends streams, finishes calls
@@ -25,12 +25,14 @@ from syncline.v1 import (
     enrolment_pb2,
     fleet_pb2,
     hub_pb2,
+    log_pb2,
     registry_pb2,
 )
 
 from core.clock import Clock
 from core.errors import SynclineError, Unavailable
 from core.limits import Limits
+from hub.checkpoint_loop import CheckpointLoop
 from hub.config import join_address, split_address
 from hub.rpc.calls import Calls, RpcContext, serialize
 from hub.rpc.catalogue import CatalogueCalls
@@ -39,6 +41,7 @@ from hub.rpc.content import ContentCalls
 from hub.rpc.credentials import ServerIdentity
 from hub.rpc.enrolment import EnrolmentCalls
 from hub.rpc.gate import NodeGate, StrangerGate
+from hub.rpc.log import LogCalls
 from hub.services.context import Caller
 from hub.services.hub import Hub
 from sync.wire import framecodec, messages
@@ -61,6 +64,7 @@ class Endpoint:
     def __init__(
         self,
         hub: Hub,
+        checkpoints: CheckpointLoop,
         identity: ServerIdentity,
         threads: Executor,
         enrolment_threads: Executor,
@@ -68,14 +72,14 @@ class Endpoint:
         limits: Limits,
     ) -> None:
         self._identity = identity
-        self._calls: Calls[Caller] = Calls(NodeGate(hub, clock), threads, limits)
-        self._strangers: Calls[None] = Calls(StrangerGate(), enrolment_threads, limits)
+        self._calls: Calls[Caller] = Calls(NodeGate(hub, clock), threads, limits, hub.log.refused)
+        self._strangers: Calls[None] = Calls(StrangerGate(), enrolment_threads, limits, hub.log.refused)
         self._health = _Health()
         self._nodes = aio.server(options=_node_options(limits))
         self._enrolment = aio.server(
             options=_stranger_options(limits), maximum_concurrent_rpcs=_ENROLMENT_CALLS_MAX
         )
-        for service, methods in node_services(hub, self._calls, limits).items():
+        for service, methods in node_services(hub, checkpoints, self._calls, limits).items():
             _register(self._nodes, service, methods)
         _register(
             self._enrolment,
@@ -119,16 +123,21 @@ class Endpoint:
         await self._health.set("", status)
 
 
-def node_services(hub: Hub, calls: Calls[Caller], limits: Limits) -> Mapping[str, Handlers]:
+def node_services(
+    hub: Hub, checkpoints: CheckpointLoop, calls: Calls[Caller], limits: Limits
+) -> Mapping[str, Handlers]:
     """Everything that an enrolled node may call, by service."""
     unary = CatalogueCalls(hub, limits)
     content = ContentCalls(hub.content, calls, limits)
     changes = ChangesCalls(hub.changes, calls)
+    log = LogCalls(hub.log, checkpoints, calls, limits)
     return {
         "HubService": {"GetHubInfo": calls.unary(unary.get_hub_info, hub_pb2.GetHubInfoRequest)},
         "FleetService": {"ReportStatus": calls.unary(unary.report_status, fleet_pb2.ReportStatusRequest)},
         "RegistryService": {
-            "ListRegistry": calls.unary(unary.list_registry, registry_pb2.ListRegistryRequest)
+            "ListRegistry": calls.unary(unary.list_registry, registry_pb2.ListRegistryRequest),
+            "OfferRegistry": calls.unary(unary.offer_registry, registry_pb2.OfferRegistryRequest),
+            "RotateKeys": calls.unary(unary.rotate_keys, registry_pb2.RotateKeysRequest),
         },
         "CatalogueService": {
             "PublishPolicy": calls.unary(unary.publish_policy, catalogue_pb2.PublishPolicyRequest),
@@ -152,6 +161,14 @@ def node_services(hub: Hub, calls: Calls[Caller], limits: Limits) -> Mapping[str
             "WatchChanges": calls.stream_down(
                 changes.watch_changes, changes_pb2.WatchChangesRequest, serialize
             )
+        },
+        "LogService": {
+            "GetCheckpoint": calls.waiting(log.get_checkpoint, log_pb2.GetCheckpointRequest),
+            "GetConsistencyProof": calls.unary(log.get_consistency_proof, log_pb2.GetConsistencyProofRequest),
+            "GetInclusionProof": calls.unary(log.get_inclusion_proof, log_pb2.GetInclusionProofRequest),
+            "GetEntries": calls.unary(log.get_entries, log_pb2.GetEntriesRequest),
+            "GetEvidence": calls.waiting(log.get_evidence, log_pb2.GetEvidenceRequest),
+            "AddCosignature": calls.unary(log.add_cosignature, log_pb2.AddCosignatureRequest),
         },
     }
 

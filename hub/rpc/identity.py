@@ -57,6 +57,14 @@ def peer_of(context: AuthContext) -> Peer:
     return _read(bytes(certificates[0]))
 
 
+def partner_of(context: AuthContext) -> PartnerId | None:
+    """The partner that the certificate names, if it shows one: for counting, not for letting in."""
+    try:
+        return peer_of(context).partner
+    except Untrusted:
+        return None
+
+
 @lru_cache(maxsize=_PEERS_CACHED_MAX)
 def _read(pem: bytes) -> Peer:
     federation, partner, node = identify_node(pem)

@@ -257,6 +257,7 @@ class World:
         run(
             "syncline-hub", "init", str(self.hub_folder), "--name", "Test Platform",
             "--address", f"127.0.0.1:{self.port}", "--enrol-address", f"127.0.0.1:{self.enrol_port}",
+            "--log-listen", "127.0.0.1:0",
         )  # fmt: skip
 
     @property

@@ -48,6 +48,9 @@ def command(layout: Layout, *arguments: str) -> list[str]:
     return [sys.executable, "-c", _MAIN, "--config", str(layout.settings), *arguments]
 
 
+ANY_LOG_PORT = ("--log-listen", "127.0.0.1:0")
+
+
 def start(layout: Layout) -> Process:
     child = subprocess.Popen(command(layout, "run"), stderr=subprocess.PIPE, text=True)
     assert child.stderr is not None
@@ -60,7 +63,7 @@ def start(layout: Layout) -> Process:
 @pytest.fixture
 def process(tmp_path: Path) -> Iterator[Process]:
     layout = Layout(tmp_path / "hub")
-    init = ["init", str(layout.directory), "--name", "X", "--address", "127.0.0.1:7443"]
+    init = ["init", str(layout.directory), "--name", "X", "--address", "127.0.0.1:7443", *ANY_LOG_PORT]
     assert commands.run(app, init) == 0
     text = layout.settings.read_text()
     text = text.replace('# listen = "0.0.0.0:7443"', 'listen = "127.0.0.1:0"')
@@ -122,6 +125,7 @@ def test_a_port_in_use_is_said_in_a_line_with_a_remedy(process: Process, tmp_pat
         taken,
         "--enrol-address",
         "127.0.0.1:7444",
+        *ANY_LOG_PORT,
     ]
     assert commands.run(app, init) == 0
     settings = other.settings.read_text().replace('# listen = "0.0.0.0:7443"', f'listen = "{taken}"')

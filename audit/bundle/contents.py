@@ -88,13 +88,13 @@ class Content(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class BundleVersion:
-    """A version. `manifest` is its envelope; `inventory_sha256` and `bytes` are what it says."""
+    """A version. `manifest` is its envelope; `inventory_sha256` and `content_bytes` are what it says."""
 
     seq: int
     id: str
     manifest: bytes
     inventory_sha256: str
-    bytes: int
+    content_bytes: int
     inventory: Stream | None = None
     receipt: bytes | None = None
     content: Content | None = None
@@ -191,7 +191,7 @@ def _write_version(
     bag: Bag, folder: str, dataset: DatasetId, version: BundleVersion, progress: Progress
 ) -> None:
     if version.content is not None:
-        progress.begin(f"copying {dataset} version {version.seq}", version.bytes)
+        progress.begin(f"copying {dataset} version {version.seq}", version.content_bytes)
         try:
             for file in version.content.files():
                 pieces = _told(file.pieces, progress)

@@ -209,12 +209,17 @@ def new_group(summary: str) -> typer.Typer:
     group = typer.Typer(help=summary, add_completion=False, no_args_is_help=True, rich_markup_mode=None)
 
     def with_config(ctx: typer.Context, config: ConfigOption = None) -> None:
-        if config is not None:
-            ctx.find_root().obj = _Settings(config)
+        remember_config(ctx, config)
 
     with_config.__doc__ = summary
     group.callback()(with_config)
     return group
+
+
+def remember_config(ctx: typer.Context, config: Path | None) -> None:
+    """A `--config` between a group and its command counts for the command."""
+    if config is not None:
+        ctx.find_root().obj = _Settings(config)
 
 
 def config_path(ctx: typer.Context, config: Path | None) -> Path:
@@ -309,6 +314,12 @@ def _close_quietly() -> int:
 def say(text: str = "") -> None:
     """Write lines for people to standard output; control characters in them are escaped."""
     sys.stdout.write("\n".join(printable(line) for line in text.split("\n")) + "\n")
+
+
+def shout(text: str) -> None:
+    """As `say`, in red where standard output is a terminal: what must not be overlooked."""
+    on, off = ("\033[1;31m", "\033[0m") if sys.stdout.isatty() else ("", "")
+    sys.stdout.write("".join(f"{on}{printable(line)}{off}\n" for line in text.split("\n")))
 
 
 def emit_json(value: Any) -> None:

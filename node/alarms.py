@@ -155,6 +155,13 @@ class Alarms:
 
         Raises `InvalidInput` for an unknown or decided one, or without a reason.
         """
+        alarm = self.check_decidable(name, reason)
+        decided = self._keep(replace(alarm, decision=Decision(format_instant(now), who, reason.strip())))
+        log.warning("an alarm was decided", id=name, who=who, why=reason.strip())
+        return decided
+
+    def check_decidable(self, name: str, reason: str) -> Alarm:
+        """The open alarm of that id. Raises `InvalidInput` as `decide` does."""
         alarm = self.get(name)
         if alarm.decision is not None:
             raise InvalidInput(
@@ -163,9 +170,7 @@ class Alarms:
             )
         if not reason.strip():
             raise InvalidInput("a decision needs a reason", remedy="say it with --reason TEXT")
-        decided = self._keep(replace(alarm, decision=Decision(format_instant(now), who, reason.strip())))
-        log.warning("an alarm was decided", id=name, who=who, why=reason.strip())
-        return decided
+        return alarm
 
     def settle(self, name: str, line: str, now: datetime) -> Alarm:
         """The administrators' signed word explains the alarm: not open any more, with a line that says so."""

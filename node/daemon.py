@@ -1,9 +1,10 @@
 """The daemon: what `syncline-node run` is made of.
 
-Two workers publish, one subscribes, one listens to the hub's doorbell, one reports; the local socket answers
-at any time. Rules: events and the doorbell only hint, the periodic scan and the periodic look at the hub
-find what was missed; without a hub everything is tried for ever, with jittered backoff, and the report says
-since when; SIGTERM ends work between two datasets or, after a grace, breaks it off where it resumes.
+Two workers publish, one subscribes, one listens to the hub's doorbell, one witnesses the log and reports;
+the local socket answers at any time. Rules: events and the doorbell only hint, the periodic scan and the
+periodic look at the hub find what was missed; without a hub everything is tried for ever, with jittered
+backoff, and the report says since when; SIGTERM ends work between two datasets or, after a grace, breaks it
+off where it resumes.
 
     Daemon(settings, passphrase, reload=SettingsFile(path)).run(stop)
 
@@ -23,6 +24,7 @@ from core.limits import LIMITS, Limits
 from core.logs import get_logger
 from node.admission import await_approval
 from node.agenda import Agenda, Ticket
+from node.alarms import Alarms, tell
 from node.config import NodeSettings, PublishSection
 from node.control import ControlServer, Request, socket_path
 from node.engine import Engine
@@ -113,6 +115,8 @@ class Daemon:
             )
             session.board.facts(daemon_running=True, started=format_instant(self._clock.now()))
             engine = Engine(session, stopping=stop.is_set)
+            for alarm in Alarms(state_dir).open():
+                tell(alarm)  # at each start, until somebody decides
             stack.callback(lambda: session.board.facts(daemon_running=False, started=None))
             stack.enter_context(ControlServer(socket_path(state_dir), self._handlers(session, engine)))
             self._work(session, engine, stack)
@@ -314,6 +318,8 @@ class Daemon:
                 return
             with suppress(SynclineError):
                 engine.greet()
+                if engine.witness():
+                    self._changed.set()  # there is more of the log to read
                 engine.report()
             self._stop.wait(_TURN_S)
 
@@ -325,6 +331,7 @@ class Daemon:
             "status": lambda _: session.board.report.as_json(),
             "sync": lambda request: self._sync(session, engine, request),
             "approve": lambda request: self._approve(session, request),
+            "decide-alarm": lambda request: self._decide(engine, request),
         }
 
     def _sync(self, session: Session, engine: Engine, request: Request) -> Mapping[str, Any]:
@@ -353,3 +360,10 @@ class Daemon:
         lines = approve(session.state, section.id(self._settings.partner))
         self._agenda.wake(str(section.id(self._settings.partner)))
         return {"approved": list(lines)}
+
+    def _decide(self, engine: Engine, request: Request) -> Mapping[str, Any]:
+        arguments = {name: str(request.arguments.get(name, "")) for name in ("name", "reason", "who")}
+        decided = engine.decide(**arguments)
+        self._agenda.wake(MIRRORS)  # what waited for this
+        self._changed.set()
+        return decided.as_json()

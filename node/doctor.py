@@ -4,7 +4,7 @@ Every check is a function of a `Patient` that yields findings; it never raises, 
 `check_hub`, contacts nobody. A finding says what to do about it.
 
     findings = examine(patient)
-    exit_status(findings)                       # 0 all well, 8 warnings, 6 something fails
+    exit_status(findings)                       # 0 all well, 8 warnings, 6 something fails, 3 alarm
 """
 
 import os
@@ -22,6 +22,7 @@ from core.errors import EXIT_OK, NEEDS_ATTENTION, SynclineError, Unavailable, Un
 from core.limits import LIMITS, Limits
 from core.names import NodeName
 from core.terminal import bytes_text
+from node.alarms import Alarms
 from node.config import NodeSettings
 from node.identity import NodeIdentity
 from node.state import DATABASE_NAME, NodeState
@@ -31,6 +32,7 @@ from sync.ports import HubInfo
 INOTIFY_LIMIT = Path("/proc/sys/fs/inotify/max_user_watches")
 
 _FOLDERS_COUNT_MAX = 2_000_000
+_ALARMS = "alarms"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +59,10 @@ class Patient:
 
 
 def exit_status(findings: Sequence[Finding]) -> int:
-    """0 when all is well, 8 with warnings, 6 when something does not work."""
+    """0 when all is well, 8 with warnings, 6 when something does not work, 3 while an alarm is open."""
     levels = {each.level for each in findings}
+    if any(each.check == _ALARMS and each.level == "fail" for each in findings):
+        return Untrusted.exit_status
     if "fail" in levels:
         return Unavailable.exit_status
     return NEEDS_ATTENTION if "warn" in levels else EXIT_OK
@@ -68,8 +72,8 @@ def examine(patient: Patient) -> list[Finding]:
     """Every check, in the order of the reasons: what comes first explains what fails later."""
     findings: list[Finding] = []
     for check in (
-        check_state_folder, check_state_database, check_publish_folders, check_mirror_folders, check_watches,
-        check_keys, check_registry, check_certificate, check_hub,
+        check_alarms, check_state_folder, check_state_database, check_publish_folders, check_mirror_folders,
+        check_watches, check_keys, check_registry, check_certificate, check_hub,
     ):  # fmt: skip
         name = check.__name__.removeprefix("check_").replace("_", " ")
         try:
@@ -87,6 +91,16 @@ def _in_words(name: str, error: OSError) -> Finding:
     if isinstance(error, PermissionError):
         remedy = "run it as the user that runs syncline-node, or correct the rights"
     return Finding(name, "fail", f"{place}{error.strerror or error}", remedy)
+
+
+def check_alarms(patient: Patient) -> Iterator[Finding]:
+    """No alarm waits for a decision, and the log is followed."""
+    found = Alarms(patient.settings.node.state_dir).open()
+    for alarm in found:
+        error = alarm.error()
+        yield Finding(_ALARMS, "fail", f"{alarm.message} (since {alarm.since})", error.remedy)
+    if not found:
+        yield Finding(_ALARMS, "ok", "none")
 
 
 def check_state_folder(patient: Patient) -> Iterator[Finding]:

@@ -1,9 +1,10 @@
-"""One pass over everything: greet the hub, publish, subscribe, report; nothing stops anything else.
+"""One pass over everything: greet the hub, publish, witness, subscribe, report; nothing stops anything else.
 
-Rules: a dataset that fails never stops the others; every fault reaches the status board with its remedy, and
-the log when it is news; the exit status is 0 when all is done, 8 when a person must look, else the gravest
-error's. Steps may be called one by one, from several threads (`publish` of one dataset in one at a time,
-`subscribe` in one at a time).
+Rules: a dataset that fails never stops the others; every fault reaches the status board with its remedy,
+and the log when it is news; the exit status is 0 when all is done, 8 when a person must look, else the
+gravest error's. While an alarm is open no new version is accepted; what is published goes on, since its
+owner's word is safe wherever it goes. Steps may be called one by one, from several threads (`publish` of
+one dataset in one at a time, `subscribe` in one at a time).
 
     engine = Engine(session)
     outcome = engine.run_pass()
@@ -14,10 +15,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from core.clock import format_instant
-from core.errors import SynclineError
+from core.errors import SynclineError, Untrusted
 from core.logs import get_logger
 from core.names import DatasetId, NodeName
 from core.progress import NullProgress, Progress
+from node.alarms import ALARM, HISTORY, Alarm, Alarms, summary
 from node.board_progress import BoardProgress
 from node.config import PublishSection
 from node.greeting import Reception
@@ -26,10 +28,12 @@ from node.publish.records import PublishRecords
 from node.publish.recover import hub_turned_back
 from node.results import PassOutcome, Result
 from node.session import Session
+from node.status import AlarmStatus, WitnessStatus
 from node.subscribe import MirrorOutcome, MirrorState, Subscriber
+from node.witness import Witness, WitnessReport
 
 #: Faults of the whole node in spite of which everything is done.
-_STOP_NOTHING = ("certificate", "clock", "registry", "settings")
+_STOP_NOTHING = ("certificate", "clock", "registry", "settings", "witness")
 
 log = get_logger("node.engine")
 
@@ -47,6 +51,17 @@ class Engine:
         self.greet = self._reception.greet
         self.lost_contact = self._reception.lost_contact
         self._turned_back: SynclineError | None = None
+        self._alarms = Alarms(session.settings.node.state_dir)
+        self._witness = Witness(
+            partner=session.settings.partner,
+            node=NodeName(session.settings.node.name),
+            state_dir=session.settings.node.state_dir,
+            state=session.state,
+            trust=session.trust,
+            identity=session.identity,
+            clock=session.clock,
+            limits=session.limits,
+        )
 
     def run_pass(self, progress: Progress | None = None) -> PassOutcome:
         """Everything once."""
@@ -60,6 +75,7 @@ class Engine:
             if self._stopping():
                 break
             results.append(self.publish(section, progress))
+        self.witness()  # before the mirrors: what it finds stops new versions in this very pass
         if not self._stopping():
             try:
                 results += self.subscribe(progress)
@@ -78,11 +94,17 @@ class Engine:
         found = dict(errors or {})
         if self._turned_back is not None:
             found["hub"] = self._turned_back
+        alarm = summary(self._alarms.open())
+        if alarm is not None:
+            found["alarm"] = alarm
         faults = self._session.board.report.faults
+        witness = faults.get("witness")
+        if witness is not None and witness.branch == Untrusted.__name__:
+            found["witness"] = Untrusted(witness.message, remedy=witness.remedy, reason=witness.reason)
         attention = (
             f"{each}: {faults[each].message} → {faults[each].remedy}"
             for each in _STOP_NOTHING
-            if each in faults
+            if each in faults and each not in found
         )
         return PassOutcome(tuple(results), found, tuple(attention))
 
@@ -163,6 +185,7 @@ class Engine:
         session = self._session
         shown: Progress = progress or NullProgress()
         try:
+            self._refuse_while_alarmed()
             hub = self.greet()
             accepted = self._accepted()
             listing = hub.list_datasets(None)
@@ -255,9 +278,52 @@ class Engine:
         self._session.board.keep_mirrors({str(each.dataset) for each in outcomes})
         return results
 
+    def _refuse_while_alarmed(self) -> None:
+        alarm = summary(self._alarms.open())
+        if alarm is not None:
+            raise Untrusted(
+                f"no new version is accepted while an alarm is open: {alarm.message}",
+                remedy=alarm.remedy,
+                reason=ALARM,
+            )
+
+    def witness(self) -> bool:
+        """One look at the hub's log; whether there is more to read at once. What fails is a fault, and no
+        more."""
+        session = self._session
+        behind = False
+        try:
+            seen = self._witness.run(self.greet())
+        except SynclineError as error:
+            self.lost_contact()
+            self._reception.fault("witness", error)
+        else:
+            self._reception.clear("witness")
+            session.board.facts(witness=_witness_status(seen))
+            behind = seen.behind
+        self._show_alarms()
+        return behind
+
+    def decide(self, name: str, reason: str, who: str) -> Alarm:
+        """The operator's decision on an alarm. After the last one of two histories, a new history begins.
+
+        Raises `InvalidInput` for an unknown or decided alarm, or without a reason.
+        """
+        self._alarms.check_decidable(name, reason)
+        history = {each.id for each in self._alarms.open() if each.kind in HISTORY}
+        if history == {name}:
+            self._witness.begin_anew()  # first: an alarm that was decided is not sounded a second time
+        decided = self._alarms.decide(name, reason, who, self._session.clock.now())
+        self._show_alarms()
+        return decided
+
+    def _show_alarms(self) -> None:
+        self._session.board.facts(alarms=tuple(AlarmStatus.of(each) for each in self._alarms.open()))
+
     def report(self) -> None:
         """Tell the hub how this node is doing. Raises what stands in the way."""
         session = self._session
+        self._show_alarms()
         try:
             session.hub().report_status(session.board.report.to_send(session.limits))
         except SynclineError as error:
@@ -266,3 +332,19 @@ class Engine:
             raise
         self._reception.clear("report")
         session.board.hub(last_contact=format_instant(session.clock.now()))
+
+
+def _witness_status(seen: WitnessReport) -> WitnessStatus:
+    standing = seen.standing
+    return WitnessStatus(
+        origin=seen.origin,
+        size=seen.size,
+        read=seen.read,
+        cosigned=seen.cosigned,
+        lost=seen.lost,
+        witnessed=standing.size if standing else None,
+        count=standing.count if standing else 0,
+        of=standing.of if standing else 0,
+        needed=standing.needed if standing else 0,
+        note=seen.note,
+    )

@@ -22,12 +22,13 @@ from core.limits import LIMITS, Limits
 from core.logs import get_logger
 from node import identity as identities
 from node import state as states
+from node.alarms import Alarms
 from node.config import NodeSettings
 from node.doctor import Patient
 from node.hub_client import GrpcHub
 from node.identity import NodeIdentity
 from node.state import NodeState
-from node.status import StatusBoard, StatusReport, empty_report, load_report, reconcile
+from node.status import AlarmStatus, StatusBoard, StatusReport, empty_report, load_report, reconcile
 from node.trust import TrustStore
 from sync.ports import HubApi, HubInfo
 
@@ -166,9 +167,10 @@ def _report(settings: NodeSettings, clock: Clock) -> StatusReport:
         report = empty_report(settings.partner, settings.node.name, release, clock.now())
     published = {str(section.id(settings.partner)): section.path for section in settings.publish}
     report = reconcile(report, published, daemon_running=False)
+    alarms = tuple(AlarmStatus.of(each) for each in Alarms(settings.node.state_dir).open())
     hub = report.hub.model_copy(update={"address": settings.hub.address})
     # Faults of the whole node are found again by whoever works now, or they are gone.
-    return report.model_copy(update={"hub": hub, "version": release, "faults": {}})
+    return report.model_copy(update={"hub": hub, "version": release, "faults": {}, "alarms": alarms})
 
 
 def patient_of(settings: NodeSettings, passphrase: bytes | None) -> Patient:

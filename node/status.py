@@ -28,6 +28,7 @@ from core.clock import format_instant
 from core.errors import Corrupt, Denied, SynclineError, Unavailable
 from core.limits import LIMITS, Limits
 from core.logs import get_logger
+from node.alarms import Alarm
 
 FORMAT = 1
 FILE_NAME = "status.json"
@@ -38,6 +39,7 @@ MEMBERSHIP = "membership"
 _PROGRESS_EVERY_S = 0.5
 _COST_RATIO = 20  # writing takes a twentieth of the time at the most,
 _CHEAP_S = 0.5  # beyond what nobody notices
+_ALARMS_SENT_MAX = 400  # about 100 bytes each
 
 log = get_logger("node.status")
 
@@ -112,6 +114,44 @@ class HubStatus(_Part):
     clock_offset_s: float | None = None
 
 
+class AlarmStatus(_Part):
+    """An alarm that no person has decided (`node.alarms`)."""
+
+    id: str
+    kind: str
+    since: str
+    message: str = ""
+    remedy: str = ""
+
+    @classmethod
+    def of(cls, alarm: Alarm) -> "AlarmStatus":
+        """The alarm as it is shown."""
+        error = alarm.error()
+        return cls(
+            id=alarm.id, kind=alarm.kind, since=alarm.since, message=alarm.message, remedy=error.remedy
+        )
+
+
+class WitnessStatus(_Part):
+    """What this node has seen of the log.
+
+    `size`: leaves of its newest checkpoint; `read`: how many of them were checked; `cosigned`: the size that
+    this node last stood for; `witnessed`: the size that `count` of the `of` witnesses stand for, `needed` being
+    a quorum; `lost`: leaves of the log before that the current one does not have.
+    """
+
+    origin: str
+    size: int
+    read: int
+    cosigned: int | None = None
+    lost: int = 0
+    witnessed: int | None = None
+    count: int = 0
+    of: int = 0
+    needed: int = 0
+    note: str = ""
+
+
 class StatusReport(_Part):
     """The whole report; `as_json` is its documented form."""
 
@@ -127,6 +167,8 @@ class StatusReport(_Part):
     certificate_expires: str | None = None
     registry_seq: int | None = None
     registry_expires: str | None = None
+    alarms: tuple[AlarmStatus, ...] = ()
+    witness: WitnessStatus | None = None
     publish: tuple[PublishedStatus, ...] = ()
     mirrors: tuple[MirrorStatus, ...] = ()
     faults: dict[str, Fault] = Field(default_factory=dict[str, Fault])
@@ -135,7 +177,8 @@ class StatusReport(_Part):
     def is_healthy(self) -> bool:
         """Whether nothing failed and nobody must look at anything."""
         datasets = [*self.publish, *self.mirrors]
-        return not self.faults and not any(each.error or each.attention for each in datasets)
+        troubled = any(each.error or each.attention for each in datasets)
+        return not (self.alarms or self.faults or troubled)
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, in the order of docs/formats/status.md."""
@@ -146,6 +189,9 @@ class StatusReport(_Part):
         value = self.as_json()
         for each in (*value["publish"], *value["mirrors"]):
             del each["path"]
+        value["alarms"] = [
+            {key: each[key] for key in ("id", "kind", "since")} for each in value["alarms"][:_ALARMS_SENT_MAX]
+        ]
         value["omitted"] = 0
         encoded = _encode(value)
         for keep_unhealthy in (True, False):

@@ -7,7 +7,7 @@ from core import commands
 __all__ = ["COMMANDS", "app", "main"]
 
 #: In the order of the help; each is a function in `<name>_cmd.py`.
-COMMANDS = ("join", "run", "sync", "plan", "approve", "explain", "status", "doctor")
+COMMANDS = ("join", "run", "sync", "plan", "approve", "explain", "receipts", "status", "alarms", "doctor")
 
 app = commands.new_app(
     "syncline-node",

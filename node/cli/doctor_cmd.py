@@ -10,9 +10,9 @@ from node.session import patient_of
 
 
 def doctor(ctx: typer.Context, as_json: JsonOption = False, config: ConfigOption = None) -> None:
-    """Check configuration, folders, rights, disk, clock, certificate, hub, watch limits.
+    """Check alarms, configuration, folders, rights, disk, clock, certificate, hub, watch limits.
 
-    Exit status 0 when all is well, 8 with warnings, 6 when something does not work.
+    Exit status 0 when all is well, 8 with warnings, 6 when something does not work, 3 while an alarm is open.
     """
     opened = open_node(ctx, config, folders=False, log_level="error")
     findings = examine(patient_of(opened.settings, opened.passphrase))

@@ -1,23 +1,27 @@
 """`status`: how this node is doing; contacts nobody but the daemon on this machine."""
 
 import json
+from collections.abc import Sequence
 from importlib.metadata import version
 
 import typer
 from pydantic import ValidationError
 
 from core.clock import SystemClock
-from core.commands import ConfigOption, JsonOption, emit_json, say
-from core.errors import NEEDS_ATTENTION, Corrupt, SynclineError
+from core.commands import ConfigOption, JsonOption, emit_json, say, shout
+from core.errors import NEEDS_ATTENTION, Corrupt, SynclineError, Untrusted
 from core.terminal import bytes_text, table
 from node import control
+from node.alarms import Alarms
 from node.cli.opening import Opened, open_node
 from node.status import (
     MEMBERSHIP,
+    AlarmStatus,
     Fault,
     MirrorStatus,
     PublishedStatus,
     StatusReport,
+    WitnessStatus,
     empty_report,
     read_report,
     reconcile,
@@ -27,13 +31,19 @@ from node.status import (
 def status(ctx: typer.Context, as_json: JsonOption = False, config: ConfigOption = None) -> None:
     """Show what is in sync, what is not, why, and what to do about it.
 
-    Works while the daemon runs and while it does not. Exit status 8 when a person must look.
+    Works while the daemon runs and while it does not. Exit status 8 when a person must look, 3 while an alarm
+    is open.
     """
     report = current_report(open_node(ctx, config, folders=False, log_level="warning"))
     if as_json:
         emit_json(report.as_json())
     else:
+        if report.alarms:
+            shout(render_alarms(report.alarms))
+            say()
         say(render(report))
+    if report.alarms:
+        raise typer.Exit(Untrusted.exit_status)
     if not report.is_healthy:
         raise typer.Exit(NEEDS_ATTENTION)
 
@@ -54,7 +64,9 @@ def current_report(opened: Opened) -> StatusReport:
         report = empty_report(settings.partner, settings.node.name, version("syncline"), now)
     published = {str(section.id(settings.partner)): section.path for section in settings.publish}
     report = reconcile(report, published, daemon_running=running)
-    report = report.model_copy(update={"faults": {**report.faults, **faults}})
+    # From the disk: a decision may have been made since the report was written.
+    alarms = tuple(AlarmStatus.of(each) for each in Alarms(opened.state_dir).open())
+    report = report.model_copy(update={"faults": {**report.faults, **faults}, "alarms": alarms})
     if report.hub.last_contact is None and not running:
         report = _with_standing(report, opened)
     return report
@@ -115,7 +127,37 @@ def _head(report: StatusReport) -> str:
             f"federation {report.federation}: registry {report.registry_seq} until "
             f"{report.registry_expires}; certificate until {report.certificate_expires or '(none yet)'}"
         )
+    if report.witness is not None:
+        lines += _witness_lines(report.witness)
     return "\n".join(lines)
+
+
+def render_alarms(alarms: Sequence[AlarmStatus]) -> str:
+    """What stands above everything else while an alarm is open."""
+    lines: list[str] = []
+    for each in alarms:
+        lines.append(f"ALARM {each.id}: {each.message} (since {each.since})")
+        lines.append(f"  → {each.remedy}")
+    lines.append("No new version is accepted until every alarm is decided; what is published goes on.")
+    return "\n".join(lines)
+
+
+def _witness_lines(seen: WitnessStatus) -> list[str]:
+    if seen.note:
+        return [f"log {seen.origin}: {seen.note}"]
+    if seen.read < seen.size:
+        line = f"log {seen.origin}: {seen.read:,} of {seen.size:,} entries read and checked".replace(",", " ")
+    else:
+        line = f"log {seen.origin}: all {seen.size:,} entries checked".replace(",", " ")
+    if seen.witnessed is not None:
+        line += f"; checkpoint {seen.witnessed}, cosigned by {seen.count} of {seen.of} witnesses"
+        line += f" ({seen.needed} needed)"
+    lines = [line]
+    if seen.lost:
+        lines.append(
+            f"  it continues an older log without {seen.lost} of its entries: owners offer theirs again"
+        )
+    return lines
 
 
 def _published_row(each: PublishedStatus) -> tuple[object, ...]:

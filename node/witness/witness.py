@@ -33,7 +33,7 @@ from node.witness.peers import Shown, Standing, last_times, standing, witness_na
 from node.witness.reading import Reading
 from node.witness.statements import OwnKeys, OwnStatements
 from security.keys import PublicKey
-from security.registry import Registry
+from security.registry import Registry, RegistryLog
 from security.tlog.checkpoint import Checkpoint, OpenedCheckpoint, open_checkpoint
 from security.tlog.cosignature import Cosigned, cosign
 from security.tlog.cosignature import Witness as Cosigner
@@ -145,14 +145,20 @@ class Witness:
 
     def _open(self, note: bytes, hub: HubApi) -> OpenedCheckpoint:
         """The newest checkpoint, signed by the current log of a registry that is fetched anew if need be."""
-        current = self._trust.current().registry.logs[-1]
+        current = self._current_log()
         try:
             return open_checkpoint(note, current.origin, current.key, self._limits)
         except Untrusted:
             if not self._trust.refresh(hub):
                 raise
-        current = self._trust.current().registry.logs[-1]
+        current = self._current_log()
         return open_checkpoint(note, current.origin, current.key, self._limits)
+
+    def _current_log(self) -> RegistryLog:
+        logs = self._trust.current().registry.logs
+        if not logs:
+            raise Untrusted("the registry names no log", reason="UNKNOWN_LOG")
+        return logs[-1]
 
     # --- which history -----------------------------------------------------------------------------
 

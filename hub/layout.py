@@ -10,6 +10,7 @@
         server.crt  server.key  the two TLS ports
         hub.key                 the hub's signing key (receipts)
         log.key                 the log's signing key (checkpoints)
+        log-2.key …             those of logs that continue it after a restore
       admin/                the administrators' keys, `<name>.key`; belong on another machine
 
 Only names are known here, nothing is opened:
@@ -86,8 +87,12 @@ class Layout:
 
     @property
     def log_key(self) -> Path:
-        """The log's signing key."""
+        """The first log's signing key."""
         return self.keys / "log.key"
+
+    def log_key_of(self, number: int) -> Path:
+        """The signing key of log `number`, counted from 1 as the registry's `logs` have them."""
+        return self.log_key if number == 1 else self.keys / f"log-{number}.key"
 
     @property
     def admin(self) -> Path:

@@ -74,6 +74,10 @@ class PublicKey:
         """The key ids of the Ed25519 half and of the ML-DSA-65 half."""
         return ed25519_keyid(self.ed25519), ml_dsa_65_keyid(self.ml_dsa_65)
 
+    def shares_nothing_with(self, other: "PublicKey") -> bool:
+        """Whether not even a half of one is a half of the other."""
+        return self.ed25519 != other.ed25519 and self.ml_dsa_65 != other.ml_dsa_65
+
     def to_json(self) -> dict[str, str]:
         """`{"ed25519": base64, "ml_dsa_65": base64}` of the raw bytes."""
         return {ED25519: encode_base64(self.ed25519), ML_DSA_65: encode_base64(self.ml_dsa_65)}

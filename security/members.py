@@ -82,6 +82,11 @@ class RegistryPartner:
         """Without `signing_key`: what it signed can only be checked by older registries from here on."""
         return replace(self, signing_keys=tuple(key for key in self.signing_keys if key != signing_key))
 
+    def with_key_rotated(self, old: PublicKey, new: PublicKey) -> "RegistryPartner":
+        """With `new` in the place of `old`."""
+        kept = (key for key in self.signing_keys if key not in (old, new))
+        return replace(self, signing_keys=(*kept, new))
+
     def to_json(self) -> dict[str, JSON]:
         """The partner's entry."""
         return {

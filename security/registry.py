@@ -271,7 +271,7 @@ def verify_next(current: VerifiedRegistry, envelope: bytes, limits: Limits = LIM
     """The registry that directly follows `current`. Raises `Untrusted`; `current` stays good.
 
     Reasons: BAD_SIGNATURE, UNKNOWN_SIGNER, THRESHOLD, ROLLBACK, FORK, GAP, BROKEN_CHAIN, WRONG_REGISTRY
-    (another federation), PARTNER_DROPPED, AUDITOR_DROPPED, and those of reading.
+    (another federation), PARTNER_DROPPED, AUDITOR_DROPPED, LOG_DROPPED, and those of reading.
     """
     verified = _verify_by(current.registry.administrators, envelope, limits)
     registry = Registry.from_payload(verified.payload, limits)
@@ -289,6 +289,9 @@ def verify_next(current: VerifiedRegistry, envelope: bytes, limits: Limits = LIM
     dropped = {each.id for each in current.registry.auditors} - {each.id for each in registry.auditors}
     if dropped:
         raise Untrusted(f"registry: {min(dropped)} was dropped instead of revoked", reason="AUDITOR_DROPPED")
+    # Positions in the log are counted by the places of logs (`tlog.position`).
+    if registry.logs[: len(current.registry.logs)] != current.registry.logs:
+        raise Untrusted("registry: a log was dropped, changed or moved", reason="LOG_DROPPED")
     return VerifiedRegistry(registry, verified.id, envelope)
 
 

@@ -18,17 +18,20 @@ import sqlalchemy as sa
 from core.clock import Clock, format_instant, parse_instant
 from core.names import NodeName, PartnerId
 from hub.storage import schema
-from security.fields import decode_base64
+from security import envelope as dsse
+from security.fields import decode_base64, encode_base64
 from security.keys import PublicKey
 from security.registry import ACTIVE, REVOKED, Registry, RegistryNode, RegistryPartner
+from security.rotation import Rotation, VerifiedRotation
 
 ENROL = "enrol"
 REVOKE = "revoke"
+ROTATE = "rotate"
 
 
 @dataclass(frozen=True, slots=True)
 class PendingAct:
-    """An act that waits for signatures. `kind`: enrol, revoke; `text` says it in words."""
+    """An act that waits for signatures. `kind`: enrol, revoke, rotate; `text` says it in words."""
 
     number: int
     kind: str
@@ -49,11 +52,13 @@ def described(connection: sa.Connection) -> list[PendingAct]:
     found: list[PendingAct] = []
     for row in waiting(connection):
         text = f"revoke {row.partner}"
-        if row.kind == ENROL:
+        if row.enrolment is not None:
             node = connection.execute(
                 sa.select(enrolments.c.node).where(enrolments.c.number == row.enrolment)
             ).scalar_one()
             text = f"enrol node {node} of {row.partner}"
+            if row.kind == ROTATE:
+                text = f"change the signing key of node {node} of {row.partner}"
         found.append(PendingAct(row.number, row.kind, row.partner, parse_instant(row.created), text))
     return found
 
@@ -78,11 +83,32 @@ def queue(
         )
 
 
+def queue_rotation(
+    connection: sa.Connection, enrolment: int, verified: VerifiedRotation, clock: Clock
+) -> bool:
+    """Let a rotation wait, in the place of an earlier one of that node; False when it waits already."""
+    acts = schema.pending_acts
+    partner, detail = verified.rotation.partner, json.dumps({"rotation": encode_base64(verified.envelope)})
+    known = next((row for row in waiting(connection) if _is_rotation_of(row, enrolment)), None)
+    if known is None:
+        queue(connection, ROTATE, partner, enrolment, clock)
+        known = next(row for row in waiting(connection) if _is_rotation_of(row, enrolment))
+    elif _rotation(known) == verified.rotation:
+        return False
+    connection.execute(acts.update().where(acts.c.number == known.number).values(detail=detail))
+    return True
+
+
 def drafted(connection: sa.Connection, draft: Registry) -> Registry:
     """`draft` with everything that waits."""
     for act in waiting(connection):
         if act.kind == REVOKE:
             draft = draft.with_state(act.partner, REVOKED)
+        elif act.kind == ROTATE:
+            entry = draft.partner(act.partner)
+            if entry is not None and _is_open(connection, act):
+                rotation = _rotation(act)
+                draft = draft.with_partner(entry.with_key_rotated(rotation.old, rotation.new))
         else:
             row = _enrolment(connection, act)
             draft = draft.with_partner(_enrolled(draft.partner(row.partner), row))
@@ -98,6 +124,8 @@ def settle(connection: sa.Connection, registry: Registry, clock: Clock) -> None:
             continue
         if act.kind == REVOKE:
             done = entry.state == REVOKED
+        elif act.kind == ROTATE:
+            done = _settle_rotation(connection, act, entry)
         else:
             row = _enrolment(connection, act)
             done = _enrolled(entry, row) == entry
@@ -107,6 +135,40 @@ def settle(connection: sa.Connection, registry: Registry, clock: Clock) -> None:
             connection.execute(
                 acts.update().where(acts.c.number == act.number).values(done=format_instant(clock.now()))
             )
+
+
+def take_key(connection: sa.Connection, enrolment: int, key: PublicKey) -> None:
+    """New statements of that node are signed with `key` from now on."""
+    table = schema.enrolments
+    connection.execute(
+        table.update().where(table.c.number == enrolment).values(signing_key=json.dumps(key.to_json()))
+    )
+
+
+def _settle_rotation(connection: sa.Connection, act: sa.Row[Any], entry: RegistryPartner) -> bool:
+    """Whether the act is over; if the registry says what it asks for, the node's key is the new one."""
+    if not _is_open(connection, act):
+        return True
+    rotation = _rotation(act)
+    listed = rotation.new in entry.signing_keys and rotation.old not in entry.signing_keys
+    if listed:
+        take_key(connection, act.enrolment, rotation.new)
+    return listed
+
+
+def _is_rotation_of(act: sa.Row[Any], enrolment: int) -> bool:
+    return act.kind == ROTATE and act.enrolment == enrolment
+
+
+def _rotation(act: sa.Row[Any]) -> Rotation:
+    """What was verified when it was queued."""
+    envelope = decode_base64(json.loads(act.detail)["rotation"], "rotation")
+    return Rotation.from_payload(dsse.parse(envelope).payload)
+
+
+def _is_open(connection: sa.Connection, act: sa.Row[Any]) -> bool:
+    """Whether the node's enrolment still stands: one that was replaced has other keys."""
+    return _enrolment(connection, act).state == "approved"
 
 
 def _approve(connection: sa.Connection, row: sa.Row[Any]) -> None:

@@ -214,7 +214,7 @@ class CatalogueService:
             known = connection.execute(sa.select(table.c.seq).where(table.c.id == statement)).one_or_none()
         if known is None:
             return [self._registry.signing_key(caller)]
-        return self._registry.require_active(caller).signing_keys
+        return self._registry.keys_ever(caller.partner)
 
     def _placed(
         self, connection: sa.Connection, caller: Caller, verified: VerifiedManifest

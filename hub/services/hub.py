@@ -33,6 +33,7 @@ from hub.services.log import LogService
 from hub.services.log.receipts import Receipts
 from hub.services.registry import RegistryService
 from hub.services.retention import RetentionService
+from hub.services.rotation import RotationService
 from hub.services.sharing import SharingService
 from hub.services.translog import TransparencyLog
 from hub.storage import schema
@@ -59,6 +60,7 @@ class Hub:
         self.translog = TransparencyLog(context)
         self.registry = RegistryService(context, self.translog)
         self.sharing = SharingService(context, self.registry)
+        self.rotation = RotationService(context, self.registry, self.translog)
         self.enrolment = EnrolmentService(context, self.registry, self.translog)
         self.log = LogService(context, self.registry, self.sharing, self.translog)
         receipts = Receipts(context, self.registry)

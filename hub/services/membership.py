@@ -34,12 +34,13 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """One revision's answer to who may call."""
+    """One revision's answer to who may call. `keys_ever`: every signing key that some registry has listed."""
 
     revision: int
     registry: VerifiedRegistry
     suspended: frozenset[str]
     members: Mapping[tuple[PartnerId, NodeName], Member]
+    keys_ever: Mapping[PartnerId, tuple[PublicKey, ...]]
 
     def standing(self, partner: PartnerId) -> str | None:
         """`active`, `suspended` (by the registry or by this hub), `revoked`; None for a stranger."""
@@ -76,11 +77,13 @@ class Memberships:
         known = self._state
         if known is not None and known.revision == revision and not writing:
             return known
+        registry, keys_ever = self._registry(connection, known)
         state = Membership(
             revision,
-            self._registry(connection, None if known is None else known.registry),
+            registry,
             frozenset(connection.execute(sa.select(schema.suspensions.c.partner)).scalars()),
             self._members(connection),
+            keys_ever,
         )
         if not writing:
             with self._lock:
@@ -88,8 +91,13 @@ class Memberships:
                     self._state = state
         return state
 
-    def _registry(self, connection: sa.Connection, known: VerifiedRegistry | None) -> VerifiedRegistry:
+    def _registry(
+        self, connection: sa.Connection, state: Membership | None
+    ) -> tuple[VerifiedRegistry, Mapping[PartnerId, tuple[PublicKey, ...]]]:
+        """The newest registry, and every key that any has listed."""
         table = schema.registry_statements
+        known = None if state is None else state.registry
+        keys = {} if state is None else dict(state.keys_ever)
         after = 0 if known is None else known.registry.seq
         rows = connection.execute(
             sa.select(table.c.id, table.c.envelope).where(table.c.seq > after).order_by(table.c.seq)
@@ -100,6 +108,10 @@ class Memberships:
                     known = verify_first(row.envelope, row.id, self._limits)
                 else:
                     known = verify_next(known, row.envelope, self._limits)
+                for partner in known.registry.partners:
+                    keys[partner.id] = tuple(
+                        dict.fromkeys((*keys.get(partner.id, ()), *partner.signing_keys))
+                    )
         except Untrusted as error:
             raise Corrupt(
                 f"the stored registry does not verify: {error.message}",
@@ -107,7 +119,7 @@ class Memberships:
             ) from error
         if known is None:
             raise Corrupt("the hub's database holds no registry", remedy="restore the hub from a backup")
-        return known
+        return known, keys
 
     def _members(self, connection: sa.Connection) -> dict[tuple[PartnerId, NodeName], Member]:
         enrolments, certificates = schema.enrolments, schema.certificates

@@ -24,6 +24,7 @@ from hub.services.context import Caller, Context
 from hub.services.membership import Member, Membership, Memberships
 from hub.services.translog import Record, TransparencyLog
 from hub.storage import schema
+from security import envelope as dsse
 from security.keys import PublicKey, Signer
 from security.registry import (
     ACTIVE,
@@ -132,6 +133,10 @@ class RegistryService:
         """The key that new statements of this node must be signed with."""
         return self.member(caller).signing_key
 
+    def keys_ever(self, partner: PartnerId) -> tuple[PublicKey, ...]:
+        """Every signing key that the partner has had: with them what was accepted once verifies for ever."""
+        return self._memberships.current().keys_ever.get(partner, ())
+
     def partners(self) -> list[PartnerStanding]:
         """Every partner in the registry."""
         table = schema.status_reports
@@ -176,6 +181,34 @@ class RegistryService:
                 return Accepted(row.leaf, parse_instant(row.accepted))
             current = self._memberships.current(connection).registry
             return self.append(connection, verify_next(current, envelope, self._limits))
+
+    def offer(self, caller: Caller, envelopes: Sequence[bytes]) -> int:
+        """Take in statements that this hub lacks, from a member that kept them; the number of its newest.
+
+        For a hub that was restored from an older copy: the administrators have signed them, so whose hands
+        they come from does not matter. Raises `Untrusted`; what came before the faulty one stays.
+        """
+        self.require_active(caller)
+        if not envelopes:
+            raise InvalidInput("an offer names no statement", reason="MALFORMED")
+        self.take_in(envelopes)
+        return self.current().registry.seq
+
+    def take_in(self, envelopes: Sequence[bytes]) -> int:
+        """Append the successors among `envelopes`, in their order; how many were new. Raises `Untrusted`."""
+        added = 0
+        table = schema.registry_statements
+        for envelope in envelopes:
+            statement = dsse.parse(envelope, self._limits).id
+            with self._database.write() as connection:
+                known = connection.execute(
+                    sa.select(table.c.seq).where(table.c.id == statement)
+                ).scalar_one_or_none()
+                if known is None:
+                    current = self._memberships.current(connection).registry
+                    self.append(connection, verify_next(current, envelope, self._limits))
+                    added += 1
+        return added
 
     def append(self, connection: sa.Connection, verified: VerifiedRegistry) -> Accepted:
         """Store a verified statement in the caller's transaction, and settle what waited for it."""

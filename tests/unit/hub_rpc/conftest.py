@@ -16,7 +16,7 @@ from syncline.v1 import enrolment_pb2, enrolment_pb2_grpc
 from core.clock import SystemClock
 from core.limits import Limits
 from core.names import NodeName, PartnerId
-from hub.config import HubSettings, HubTable, ServerTable
+from hub.config import HubSettings, HubTable, ServerTable, TransparencyTable
 from hub.layout import Layout
 from hub.server import Started, serve
 from hub.services.context import Federation
@@ -94,6 +94,7 @@ class RunningHub:
                 enrol_listen="127.0.0.1:0",
             ),
             server=ServerTable(threads=4, stop_grace_s=25),
+            transparency=TransparencyTable(listen="127.0.0.1:0"),
         )
         Hub.found(
             self.layout, FEDERATION, administrators=[self.administrator], clock=SystemClock(), limits=limits

@@ -6,14 +6,16 @@ side = side_of(dossier, dataset, seq)              # version 3; the newest witho
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from audit.diff import Side
 from audit.dossier import DatasetDossier, Dossier, VersionDossier
-from core.errors import InvalidInput
+from audit.findings import Finding, Result
+from core.errors import InvalidInput, Unavailable, Untrusted
 from security.policy import VerifiedPolicy
 
+_SEE = "see `syncline-audit verify`"
 _NUMBERED = re.compile(r"(.+)#([1-9][0-9]{0,9})", re.ASCII | re.DOTALL)
 
 
@@ -27,16 +29,31 @@ def split(text: str) -> tuple[Path, int | None]:
     return (folders[0] if len(folders) == 1 else path), seq
 
 
-def choose_dataset(datasets: Sequence[DatasetDossier], wanted: str | None) -> DatasetDossier:
-    """The dataset of that id; without one, the only dataset. Raises `InvalidInput`."""
-    found = [each for each in datasets if wanted in (None, each.dataset)]
+def choose(
+    loaded: Iterable[tuple[Dossier, list[Finding]]], wanted: str | None
+) -> tuple[Dossier, DatasetDossier, list[Finding]]:
+    """The dataset of that id, or the only one there is, with what was found about it.
+
+    Raises:
+        Untrusted: nothing of it can be believed. Unavailable: nothing could be checked.
+        InvalidInput: it is not there, or there are several.
+    """
+    all_ = list(loaded)
+    held = [
+        (dossier, each, findings) for dossier, findings in all_ for each in dossier.datasets if each.versions
+    ]
+    if not held:
+        false = [f.message for _, findings in all_ for f in findings if f.result is Result.FAILED]
+        if false:
+            raise Untrusted(f"no version here can be believed: {false[0]}", remedy=_SEE)
+        raise Unavailable("no version here could be checked", remedy=_SEE)
+    found = [each for each in held if wanted in (None, each[1].dataset)]
+    names = ", ".join(each.dataset for _, each, _ in held)
     if len(found) == 1:
         return found[0]
-    held = ", ".join(each.dataset for each in datasets) or "no dataset whose statements hold"
     if not found:
-        what = "" if wanted is None else f"{wanted} is not part of this evidence: "
-        raise InvalidInput(f"{what}it holds {held}", remedy="see `syncline-audit show`")
-    raise InvalidInput(f"this evidence holds {held}", remedy="choose one with --dataset")
+        raise InvalidInput(f"{wanted} is not part of this evidence, which holds {names}")
+    raise InvalidInput(f"this evidence holds {names}", remedy="choose one with --dataset")
 
 
 def side_of(dossier: Dossier, dataset: DatasetDossier, seq: int | None) -> Side:

@@ -17,6 +17,7 @@ app = commands.new_app(
         "verify": "audit.cli.verify_cmd:verify",
         "show": "audit.cli.show_cmd:show",
         "diff": "audit.cli.diff_cmd:diff",
+        "replay": "audit.cli.replay_cmd:replay_",
     },
 )
 

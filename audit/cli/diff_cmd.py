@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -11,14 +12,12 @@ from audit.diff import Difference, FileChange, RuleChanges, Side, Sum, Tally, co
 from audit.findings import Finding, Result, Verdict, verdict
 from audit.plain import joined
 from audit.registry_changes import key_name
-from audit.side import choose_dataset, side_of, split
+from audit.side import choose, side_of, split
 from audit.verdicts import worst_of
 from core.commands import JsonOption, emit_json, say
-from core.errors import Unavailable, Untrusted
 from core.logs import printable
 from core.terminal import bytes_text, pad
 
-_SEE = "see `syncline-audit verify`"
 _HELD = "a version's folder, a dataset's folder in a mirror, or a bundle; PATH#NUMBER chooses a version"
 
 
@@ -53,19 +52,12 @@ def diff(
     raise typer.Exit(found.value)
 
 
-def _side(text: str, dataset: str | None, trust: Any, registry_id: str | None) -> tuple[Side, list[Finding]]:
+def _side(
+    text: str, dataset: str | None, trust: Path | None, registry_id: str | None
+) -> tuple[Side, list[Finding]]:
     path, seq = split(text)
-    loaded = list(load_evidence(path, trust, registry_id))
-    datasets = [(dossier, each, findings) for dossier, findings in loaded for each in dossier.datasets]
-    chosen = choose_dataset([each for _, each, _ in datasets], dataset) if datasets else None
-    for dossier, each, findings in datasets:
-        if each is chosen:
-            return side_of(dossier, each, seq), findings
-    findings = [finding for _, each in loaded for finding in each]
-    false = [finding.message for finding in findings if finding.result is Result.FAILED]
-    if false:
-        raise Untrusted(f"{text} holds no version that can be believed: {false[0]}", remedy=_SEE)
-    raise Unavailable(f"{text} holds no version that can be checked", remedy=_SEE)
+    dossier, chosen, findings = choose(load_evidence(path, trust, registry_id), dataset)
+    return side_of(dossier, chosen, seq), findings
 
 
 def _heading(

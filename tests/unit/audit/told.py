@@ -126,7 +126,17 @@ class Told:
             self.lane += 1
             place = LanePlace(OWNER, self.lane, None if self.lane == 1 else f"{self.lane - 1:064x}")
         made = LoggedRecord(
-            self.size, (0, self.size), {}, type_, self.now, actor, object_, statement, detail, place
+            index=self.size,
+            position=(0, self.size),
+            record={"lane": f"{self.lane:064x}" if lane else None},
+            leaf=b"",
+            type=type_,
+            time=self.now,
+            actor=actor,
+            object=object_,
+            statement_sha256=statement,
+            detail=detail,
+            lane=place,
         )
         self.records.append(made)
         self.size += 1

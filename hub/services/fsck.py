@@ -16,6 +16,7 @@ from core.errors import SynclineError, Unavailable
 from core.limits import Limits
 from core.names import PartnerId, owner_of
 from hub.services.context import Context
+from hub.services.log.checking import check_log
 from hub.services.recipes import check_recipe, fetcher
 from hub.storage import schema
 from security.keys import PublicKey
@@ -56,7 +57,7 @@ class FsckService:
         self._limits = context.limits
 
     def check(self, *, files: bool = True) -> Iterator[Finding]:
-        """Packs, versions, statements, leaves; one finding for each thing that is wrong.
+        """Packs, versions, statements, leaves, tree, checkpoints; one finding for each thing that is wrong.
 
         With `files`, every version's files are rebuilt in memory and compared with their signed digests.
         """
@@ -70,6 +71,7 @@ class FsckService:
         yield from self._versions(registries, files=files)
         yield from self._acknowledgements(registries)
         yield from self._leaves()
+        yield from self._log(registries)
 
     def rebuild_index(self) -> Iterator[str]:
         """Make the chunk indices anew from the packs (the hub must not run); a line for each owner."""
@@ -185,6 +187,13 @@ class FsckService:
                         where, f"the lane of {row.lane_owner} jumps from {last} to {row.lane_n}", _RESTORE
                     )
                 lanes[row.lane_owner] = row.lane_n
+
+    def _log(self, registries: dict[int, VerifiedRegistry]) -> Iterator[Finding]:
+        """Tiles and checkpoints against the leaves. Where a registry is damaged, that was said already."""
+        if registries:
+            logs = registries[max(registries)].registry.logs
+            for where, problem in check_log(self._database, logs, self._limits):
+                yield Finding(where, problem, _RESTORE)
 
     def _check_leaf(self, row: sa.Row[Any]) -> None:
         if row.nonce is None:

@@ -132,7 +132,7 @@ class Checkpoints:
             tiles = Tiles(connection, growth.tiles)
             self._check_continues(tiles, logs, newest, growth.size)
             checkpoint = Checkpoint(logs[-1].origin, growth.size, root_at(tiles, growth.size))
-            return _Step(growth, checkpoint, sign_checkpoint(checkpoint, self._key_of(logs[-1])))
+            return _Step(growth, checkpoint, sign_checkpoint(checkpoint, self._key_of(logs)))
 
     def _check_continues(
         self, tiles: Tiles, logs: tuple[RegistryLog, ...], newest: StoredCheckpoint | None, size: int
@@ -173,9 +173,9 @@ class Checkpoints:
             return True
         return self._clock.monotonic() - self._last_made >= self._context.limits.checkpoint_every_s
 
-    def _key_of(self, log: RegistryLog) -> WitnessKey:
+    def _key_of(self, logs: tuple[RegistryLog, ...]) -> WitnessKey:
         """The key of the current log; read again when the registry names another."""
-        path = self._context.layout.log_key
+        log, path = logs[-1], self._context.layout.log_key_of(len(logs))
         if self._key is None or self._key.public != log.key:
             self._key = load_witness_key(path)
         if self._key.public != log.key:

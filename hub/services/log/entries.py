@@ -73,7 +73,7 @@ def openings_of(connection: sa.Connection, partner: PartnerId, first: int, end: 
     """What `partner` may open among the leaves [first, end)."""
     leaves, acknowledgements = schema.leaves, schema.acknowledgements
     before = leaves.alias()
-    rows = connection.execution_options(yield_per=500).execute(
+    rows = connection.execute(
         sa.select(
             leaves.c.idx,
             leaves.c.record,
@@ -96,6 +96,7 @@ def openings_of(connection: sa.Connection, partner: PartnerId, first: int, end: 
             sa.or_(leaves.c.lane_owner == partner, leaves.c.actor == partner),
         )
         .order_by(leaves.c.idx)
+        .execution_options(yield_per=500)
     )
     return (_opened(row, partner) for row in rows)
 

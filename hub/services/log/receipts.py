@@ -1,8 +1,7 @@
 """Receipts: the hub's signed word that it has accepted a version, at a time, as a leaf of its log.
 
 Signed after the commit and outside of its lock. The payload of a version's receipt is always the same bytes;
-the ML-DSA half of the signature is randomised, so that the last ones are kept in memory and sent again as they
-are.
+the ML-DSA half of the signature is randomised, so that the last ones are kept in memory and sent unchanged.
 Whoever holds one can prove a dropped leaf (docs/formats/receipt.md).
 
     receipts.of(dataset, manifest_id, leaf_index, accept_time)

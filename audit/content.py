@@ -3,25 +3,23 @@
     findings = check_content(version_folder, inventory_path, manifest)
 
 Rules: the folder is walked in the order of the inventory and compared as two streams, so that memory does
-not grow with the number of files; links are never followed; files are hashed in threads. `.syncline` at the
-top is evidence, not data; folders without files are not data either.
+not grow with the number of files; links are never followed; files are hashed with all cores. `.syncline` at
+the top is evidence, not data; folders without files are not data either.
 """
 
-import hashlib
 import os
-import stat
-from collections import deque
-from collections.abc import Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 from audit.findings import Finding, failed, passed, unchecked
+from audit.hashing import Hashed, Job, digest_stream, hashed
+from audit.source import open_plain
+from audit.walking import Found, read_plain, walk
 from core.errors import SynclineError
 from core.limits import LIMITS, Limits
 from core.logs import printable
-from core.names import EVIDENCE_FOLDER
 from core.progress import NullProgress, Progress
 from sync.inventory import Entry, read
 from sync.manifest import Manifest
@@ -29,23 +27,18 @@ from sync.manifest import Manifest
 _SHOWN_COUNT_MAX = 20
 
 
-class Found(NamedTuple):
-    """A name in the folder that is not a folder. `size` None when it is no plain file."""
-
-    path: bytes
-    size: int | None
-
-
 def check_inventory(path: Path, manifest: Manifest) -> Finding:
     """The inventory is the one that the manifest signs."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        return unchecked("inventory", f"inventory.sha256: {error.strerror}", "fetch the mirror's .syncline")
+    with open_plain(path) as file:
+        digest = None if file is None else digest_stream(file).sha256
+    if digest is None:
+        return unchecked("inventory", "inventory.sha256 cannot be read", "fetch the mirror's .syncline")
     if digest != manifest.inventory_sha256:
-        return failed("inventory", "inventory.sha256 is not the one that the manifest signs")
+        return failed(
+            "inventory",
+            "inventory.sha256 is not the one that the manifest signs",
+            "fetch this version again: its list of files was altered",
+        )
     return passed("inventory", f"{manifest.files} files, as the manifest signs it")
 
 
@@ -76,10 +69,10 @@ class _Tally:
         self.progress = progress
         self.files = 0
         self.bytes = 0
-        self.wrong = _Names()
-        self.missing = _Names()
-        self.extra = _Names()
-        self.unreadable = _Names()
+        self.wrong = Names()
+        self.missing = Names()
+        self.extra = Names()
+        self.unreadable = Names()
 
     def findings(self, manifest: Manifest) -> list[Finding]:
         bad = [
@@ -92,7 +85,12 @@ class _Tally:
         ]
         if self.extra.count:
             bad.append(
-                failed("nothing else", f"{self.extra.count} names that nobody signed", "", self.extra.shown())
+                failed(
+                    "nothing else",
+                    f"{self.extra.count} names that nobody signed",
+                    "do not use them; move them away, then verify again",
+                    self.extra.shown(),
+                )
             )
         if self.unreadable.count:
             bad.append(
@@ -114,51 +112,53 @@ class _Tally:
         ]
 
 
-class _Names:
+class Names:
+    """Names of files: all counted, the first few kept."""
+
     def __init__(self) -> None:
         self.count = 0
         self._first: list[str] = []
 
     def add(self, path: bytes) -> None:
+        """One more."""
         self.count += 1
         if len(self._first) < _SHOWN_COUNT_MAX:
             self._first.append(printable(os.fsdecode(path)))
 
     def shown(self) -> tuple[str, ...]:
+        """The first few, and how many more there are."""
         more = self.count - len(self._first)
         return (*self._first, f"… and {more} more") if more else tuple(self._first)
 
 
 def _compare(folder: Path, entries: Iterator[Entry], tally: _Tally) -> None:
-    threads = min(8, os.cpu_count() or 1)
-    pending: deque[tuple[Found, str, Future[str | None]]] = deque()
-    with ThreadPoolExecutor(threads, "hash") as pool, closing(walk(folder)) as found:
-        for path, entry, here in _merge(entries, found):
-            if entry is None:
-                tally.extra.add(path)
-            elif here is None:
-                tally.missing.add(path)
-            elif here.size is None:
-                tally.wrong.add(path)
-            else:
-                pending.append((here, entry.sha256, pool.submit(_digest, folder, here.path)))
-                if len(pending) > 16 * threads:
-                    _settle(pending.popleft(), tally)
-        while pending:
-            _settle(pending.popleft(), tally)
+    with closing(walk(folder)) as found:
+        for (path, signed), here in hashed(_jobs(folder, entries, found, tally), tally.progress):
+            _settle(path, signed, here, tally)
 
 
-def _settle(one: tuple[Found, str, Future[str | None]], tally: _Tally) -> None:
-    here, signed, future = one
-    digest = future.result()
-    size = here.size or 0
-    tally.progress.advance(size)
+def _jobs(
+    folder: Path, entries: Iterator[Entry], found: Iterable[Found], tally: _Tally
+) -> Iterator[Job[tuple[bytes, str]]]:
+    for path, entry, here in _merge(entries, found):
+        if entry is None:
+            tally.extra.add(path)
+        elif here is None:
+            tally.missing.add(path)
+        elif here.size is None:
+            tally.wrong.add(path)
+        else:
+            yield Job((path, entry.sha256), here.size, partial(read_plain, folder, path))
+
+
+def _settle(path: bytes, signed: str, here: Hashed | None, tally: _Tally) -> None:
     tally.files += 1
-    tally.bytes += size
-    if digest is None:
-        tally.unreadable.add(here.path)
-    elif digest != signed:
-        tally.wrong.add(here.path)
+    if here is None:
+        tally.unreadable.add(path)
+        return
+    tally.bytes += here.size
+    if here.sha256 != signed:
+        tally.wrong.add(path)
 
 
 def _merge(
@@ -178,45 +178,3 @@ def _merge(
         elif signed is not None:
             yield signed, entry, here
             entry, here = next(left, None), next(right, None)
-
-
-def walk(folder: Path) -> Generator[Found]:
-    """All that is not a folder below `folder`, ascending by the bytes of its relative path."""
-    # A folder sorts as its name with a slash, so that depth first is the order of whole paths.
-    waiting = [_scan(os.fsencode(folder), b"")]
-    while waiting:
-        for path, status in waiting[-1]:
-            if status is not None and stat.S_ISDIR(status.st_mode):
-                if path != EVIDENCE_FOLDER.encode():
-                    waiting.append(_scan(os.fsencode(folder), path))
-                    break
-            else:
-                plain = status is not None and stat.S_ISREG(status.st_mode)
-                yield Found(path, status.st_size if status is not None and plain else None)
-        else:
-            waiting.pop()
-
-
-def _scan(root: bytes, relative: bytes) -> Iterator[tuple[bytes, os.stat_result | None]]:
-    found: list[tuple[bytes, bytes, os.stat_result | None]] = []
-    try:
-        with os.scandir(os.path.join(root, relative)) as entries:  # noqa: PTH118 - paths are bytes here
-            for entry in entries:
-                status = entry.stat(follow_symlinks=False)
-                key = entry.name + b"/" if stat.S_ISDIR(status.st_mode) else entry.name
-                path = relative + b"/" + entry.name if relative else entry.name
-                found.append((key, path, status))
-    except OSError:
-        # A folder that cannot be listed: its files will be missing, which says enough.
-        pass
-    return iter([(path, status) for _, path, status in sorted(found, key=lambda one: one[0])])
-
-
-def _digest(folder: Path, path: bytes) -> str | None:
-    try:
-        whole = os.fsencode(folder) + b"/" + path
-        descriptor = os.open(whole, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb", buffering=0) as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        return None

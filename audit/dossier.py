@@ -9,7 +9,7 @@ hold is left out, and a finding says so. `Collection`s may be long: iterate them
 often as needed; never make a list of them. Files stay where they are and are opened when asked for.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -88,6 +88,7 @@ class LoggedRecord:
     statement_sha256: str | None
     detail: Mapping[str, Any]
     lane: LanePlace | None
+    leaf: bytes = field(default=b"", repr=False)
 
     @property
     def partner(self) -> str:
@@ -165,8 +166,10 @@ class Scope:
 class Dossier:
     """Evidence at `path`. `kind` is `mirror` or `bundle`; `scope` belongs to bundles alone.
 
-    `registry_positions` says, by the statement's number, where the log records it. `whole_lanes` are the lanes
-    that were found whole, from 1 to the last, without a gap: of these alone may be said what was not logged.
+    `registry_positions` says, by the statement's number, where the log records it. `whole_lanes` are the
+    lanes that were found whole, from their first record on, without a gap; `whole_log` that every leaf of the
+    tree is accounted for. Only then may it be said what was not logged. `prefix_root(size)` is the root of
+    the tree of the first `size` leaves, where this evidence shows it.
     """
 
     path: Path
@@ -180,5 +183,7 @@ class Dossier:
     quorum: int = 0
     records: Collection[LoggedRecord] = ()
     whole_lanes: tuple[PartnerId, ...] = ()
+    whole_log: bool = False
     datasets: tuple[DatasetDossier, ...] = ()
     scope: Scope | None = None
+    prefix_root: Callable[[int], bytes | None] = field(default=lambda _: None, repr=False, compare=False)

@@ -3,19 +3,53 @@
     for dossier, findings in load_all(Path("evidence.zip"), trust): ...
     dossier, findings = load(Path("/srv/mirror/la-dgm/geology-1m"), trust)
 
-`check_content` also hashes every file of the data (`verify` and `report` want that, `show` does not).
+`path` may be a mirror's root, a dataset's folder in it (its `current` version is taken), a version's folder,
+or a bundle (a folder or a .zip). `check_content` also hashes every file of the data (`verify` and `report`
+want that, `show` does not).
 """
 
+import os
+import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from audit.dossier import Dossier
-from audit.findings import Finding
+from audit.bundle.reader import is_bundle, load_bundle
+from audit.dossier import MIRROR, Dossier
+from audit.findings import Finding, failed, passed
+from audit.mirror import load_version
+from audit.source import is_plain_folder
+from core.errors import InvalidInput
 from core.limits import LIMITS, Limits
+from core.names import EVIDENCE_FOLDER
 from core.progress import Progress
 from security.trust import Trust
 
 Loaded = tuple[Dossier, list[Finding]]
+
+_CURRENT = re.compile(r"versions/[0-9]+-[0-9a-f]{8}/?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """Where trust begins: a trust file, or the first registry statement's id alone, or nowhere."""
+
+    trust: Trust | None = None
+    registry_id: str | None = None
+
+    @property
+    def id(self) -> str | None:
+        """The first registry statement's id."""
+        return self.trust.registry_id if self.trust is not None else self.registry_id
+
+    def findings(self) -> list[Finding]:
+        """What is trusted, in words; and that both, where both are given, say the same."""
+        if self.trust is None:
+            return []
+        if self.registry_id is not None and self.registry_id != self.trust.registry_id:
+            words = "the trust file holds another first registry statement than --registry-id names"
+            return [failed("trust", words, "ask the federation's administrators which one is theirs")]
+        return [passed("trust", f"{self.trust.federation}, fingerprint {self.trust.fingerprint}")]
 
 
 def load(
@@ -28,7 +62,13 @@ def load(
     check_content: bool = False,
 ) -> Loaded:
     """The one dossier at `path`. Raises `InvalidInput` when there is none, or more than one."""
-    raise NotImplementedError
+    found = iter(
+        load_all(path, trust, limits, progress, registry_id=registry_id, check_content=check_content)
+    )
+    first = next(found)
+    if next(found, None) is not None:
+        raise InvalidInput(f"{path} holds several datasets", remedy="give one dataset's folder in it")
+    return first
 
 
 def load_all(
@@ -40,5 +80,45 @@ def load_all(
     registry_id: str | None = None,
     check_content: bool = False,
 ) -> Iterator[Loaded]:
-    """A dossier for each dataset of a mirror, or the one of a bundle. Raises `InvalidInput` for neither."""
-    raise NotImplementedError
+    """A dossier for each dataset of a mirror, or the one of a bundle.
+
+    Raises `InvalidInput` when there is nothing of Syncline's at `path`, or a bundle is not safe to read.
+    """
+    anchor = Anchor(trust, registry_id)
+    for place in places(path):
+        if isinstance(place, Finding):
+            yield Dossier(path, MIRROR, None, ()), [*anchor.findings(), place]
+            continue
+        load_one = load_bundle if is_bundle(place) else load_version
+        dossier, findings = load_one(place, anchor.id, limits, progress, with_content=check_content)
+        yield dossier, [*anchor.findings(), *findings]
+
+
+def places(path: Path) -> Iterator[Path | Finding]:
+    """The versions' folders, or the bundle, that `path` names. Raises `InvalidInput` for neither."""
+    if is_bundle(path) or os.path.lexists(path / EVIDENCE_FOLDER):
+        yield path
+        return
+    if os.path.lexists(path / "current"):
+        yield _current(path)
+        return
+    found = sorted({*path.glob("*/current"), *path.glob("*/*/current")})
+    if not found:
+        raise InvalidInput(
+            f"{path} holds neither a mirror, a version, a bundle nor a statement",
+            remedy="give a folder with `current`, `.syncline` or `bagit.txt` in it, a bundle's .zip, or an"
+            " envelope's file",
+        )
+    for current in found:
+        yield _current(current.parent)
+
+
+def _current(dataset: Path) -> Path | Finding:
+    try:
+        target = str((dataset / "current").readlink())
+    except OSError:
+        target = ""
+    if not _CURRENT.fullmatch(target) or not is_plain_folder(dataset / "versions"):
+        words = f"{dataset}: `current` is not a link to a folder in versions/"
+        return failed("place", words, "give the version's folder itself, or let the node write it again")
+    return dataset / target.rstrip("/")

@@ -12,6 +12,8 @@ from audit.verify import Report
 from core.terminal import pad
 
 _MARKS = {Result.PASSED: "ok", Result.FAILED: "FAILED", Result.UNCHECKED: "not checked"}
+_NAME_COLUMNS = 20
+_INDENT = 2 + 11 + 2 + _NAME_COLUMNS + 2
 _WORDS = {
     Verdict.VERIFIED: "VERIFIED: everything that can be checked offline holds.",
     Verdict.FAILED: "FAILED: do not rely on this data.",
@@ -31,10 +33,10 @@ def as_text(report: Report) -> str:
 
 
 def _lines(finding: Finding) -> list[str]:
-    lines = [f"  {pad(_MARKS[finding.result], 11)}  {pad(finding.check, 12)}  {finding.message}"]
-    lines += [f"{'':29}{detail}" for detail in finding.details]
+    lines = [f"  {pad(_MARKS[finding.result], 11)}  {pad(finding.check, _NAME_COLUMNS)}  {finding.message}"]
+    lines += [f"{'':{_INDENT}}  {detail}" for detail in finding.details]
     if finding.remedy:
-        lines.append(f"{'':27}→ {finding.remedy}")
+        lines.append(f"{'':{_INDENT}}→ {finding.remedy}")
     return lines
 
 

@@ -13,7 +13,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from audit.evidence import Evidence
 from audit.findings import Finding, failed, passed, unchecked
 from core.clock import format_instant
 from core.errors import SynclineError
@@ -23,11 +22,17 @@ from security import envelope as dsse
 from security.canonical import parse_strict
 from security.fields import Fields
 from security.keys import PublicKey, ed25519_pem
-from security.policy import verify_policy
+from security.policy import VerifiedPolicy, verify_policy
 from security.registry import REVOKED, VerifiedRegistry, verify_first, verify_next
+from security.tlog.log_policy import parse as parse_log_policy
 from sync.manifest import VerifiedManifest, verify_manifest
 
 Chain = tuple[VerifiedRegistry, ...]
+
+_AGAIN = "copy the evidence whole, again"
+_FALSE = "do not rely on it; ask who gave it to you, and tell the federation's administrators"
+
+_BY_HAND = "do not check by hand with that file"
 
 _PEM = re.compile(rb"-----BEGIN PUBLIC KEY-----.*?-----END PUBLIC KEY-----", re.DOTALL)
 
@@ -37,11 +42,11 @@ def check_registry(
 ) -> tuple[Chain, list[Finding]]:
     """Follow the chain from its first statement; `anchor` is the id that the auditor trusts, in hex."""
     if not registries:
-        return (), [unchecked("registry", "no registry statement is at hand", "fetch the mirror's .syncline")]
+        return (), [unchecked("registry", "no registry statement is at hand", _AGAIN)]
     for place, (number, _) in enumerate(registries, start=1):
         if number != place:
             return (), [
-                unchecked("registry", f"statement {place} is missing", "fetch the mirror's .syncline")
+                unchecked("registry", f"statement {place} is missing", "copy the evidence whole, again")
             ]
     first = registries[0][1]
     wide = registry_limits(limits)
@@ -50,7 +55,7 @@ def check_registry(
         for _, envelope in registries[1:]:
             chain.append(verify_next(chain[-1], envelope, limits))
     except SynclineError as error:
-        return (), [failed("registry", error.message, error.remedy)]
+        return (), [failed("registry", error.message, error.remedy or _FALSE)]
     newest = chain[-1].registry
     findings = [passed("registry", f"federation {newest.federation}, {len(chain)} statements in one chain")]
     if anchor is None:
@@ -80,7 +85,7 @@ def check_manifest(
 ) -> tuple[VerifiedManifest | None, list[Finding]]:
     """Signatures by the owner's keys of the registry that the manifest names, then form."""
     if envelope is None:
-        return None, [unchecked("manifest", "manifest.json is missing", "fetch the mirror's .syncline")]
+        return None, [unchecked("manifest", "manifest.json is missing", _AGAIN)]
     if not chain:
         return None, [unchecked("manifest", "without a registry nobody's keys are known")]
     try:
@@ -88,75 +93,108 @@ def check_manifest(
         owner = PartnerId(dataset.partition("/")[0])
         verified = verify_manifest(envelope, owner_keys(chain, owner), dataset, limits)
     except SynclineError as error:
-        return None, [failed("manifest", error.message, error.remedy)]
+        return None, [failed("manifest", error.message, error.remedy or _FALSE)]
     manifest = verified.manifest
     if manifest.registry_seq > len(chain):
         return None, [
             unchecked(
                 "manifest",
                 f"it was signed under registry statement {manifest.registry_seq}, which is not at hand",
-                "fetch the mirror's .syncline",
+                _AGAIN,
             )
         ]
     pinned = chain[manifest.registry_seq - 1]
     if pinned.id != manifest.registry_sha256:
-        return None, [failed("manifest", f"it names another registry statement {manifest.registry_seq}")]
+        return None, [
+            failed("manifest", f"it names another registry statement {manifest.registry_seq}", _FALSE)
+        ]
     partner = pinned.registry.partner(owner)
     if partner is None or partner.state == REVOKED:
-        return None, [failed("manifest", f"{owner} was no member when it was signed")]
+        return None, [failed("manifest", f"{owner} was no member when it was signed", _FALSE)]
     try:
         verify_manifest(envelope, partner.signing_keys, dataset, limits)
     except SynclineError:
-        return None, [failed("manifest", f"it is signed with a key that {owner} did not have at that time")]
+        return None, [
+            failed("manifest", f"it is signed with a key that {owner} did not have at that time", _FALSE)
+        ]
     words = f"{dataset} version {manifest.seq}, signed by {owner}, {format_instant(manifest.created)}"
     return verified, [passed("manifest", words)]
 
 
 def check_policy(
-    evidence: Evidence, manifest: VerifiedManifest | None, chain: Chain, limits: Limits = LIMITS
-) -> Finding:
+    envelope: bytes | None,
+    disclosures: bytes | None,
+    manifest: VerifiedManifest | None,
+    chain: Chain,
+    limits: Limits = LIMITS,
+) -> tuple[VerifiedPolicy | None, Finding]:
     """The policy extract: signed by the owner, of this dataset, not older than the manifest demands."""
-    if evidence.policy is None or evidence.disclosures is None:
-        return unchecked(
-            "policy", "policy.json or policy-rules.json is missing", "fetch the mirror's .syncline"
-        )
+    if envelope is None or disclosures is None:
+        return None, unchecked("policy", "policy.json or policy-rules.json is missing", _AGAIN)
     if manifest is None:
-        return unchecked("policy", "it belongs to a manifest that is not verified")
+        return None, unchecked("policy", "it belongs to a manifest that is not verified")
     pin = manifest.manifest
     try:
         keys = owner_keys(chain, pin.owner)
         policy = verify_policy(
-            evidence.policy, evidence.disclosures, keys, complete=False, dataset=pin.dataset, limits=limits
+            envelope, disclosures, keys, complete=False, dataset=pin.dataset, limits=limits
         )
     except SynclineError as error:
-        return failed("policy", error.message, error.remedy)
+        return None, failed("policy", error.message, error.remedy or _FALSE)
     seq = policy.policy.seq
     if seq < pin.policy_seq:
-        return failed(
-            "policy", f"number {seq} is older than number {pin.policy_seq}, which the manifest names"
-        )
+        words = f"number {seq} is older than number {pin.policy_seq}, which the manifest names"
+        return None, failed("policy", words, _FALSE)
     if seq == pin.policy_seq and policy.id != pin.policy_sha256:
-        return failed("policy", f"another policy number {seq} than the manifest names")
+        return None, failed("policy", f"another policy number {seq} than the manifest names", _FALSE)
     newer = "" if seq == pin.policy_seq else f", newer than number {pin.policy_seq}, which the manifest names"
-    return passed(
-        "policy",
-        f"number {seq}{newer}; {len(policy.rules)} of {len(policy.policy.rule_digests)} rules disclosed",
-    )
+    return policy, passed("policy", f"number {seq}{newer}; {rules_words(policy)}")
 
 
-def check_keys(evidence: Evidence, chain: Chain) -> Finding:
-    """The PEM files for checks by hand hold keys of the registry, else such a check would deceive."""
-    if not evidence.keys:
-        return unchecked("keys", "no keys/*.pem for checks by hand", "fetch the mirror's .syncline")
+def rules_words(policy: VerifiedPolicy) -> str:
+    """How much of a policy is disclosed here."""
+    return f"{len(policy.rules)} of {len(policy.policy.rule_digests)} rules disclosed"
+
+
+def check_keys(keys: Sequence[tuple[str, bytes]], chain: Chain, log_policy: bytes | None = None) -> Finding:
+    """The files for checks by hand hold keys of the registry, else such a check would deceive."""
+    if not keys:
+        return unchecked("keys", "no keys/*.pem for checks by hand", _AGAIN)
     if not chain:
         return unchecked("keys", "without a registry nobody's keys are known")
-    for name, data in evidence.keys:
-        partner = PartnerId(name.removesuffix(".ed25519.pem"))
-        known = {ed25519_pem(key.ed25519).strip() for key in owner_keys(chain, partner)}
+    for name, data in keys:
+        known = {ed25519_pem(key).strip() for key in _keys_named(name, chain)}
         blocks = _PEM.findall(data)
         if not blocks or _PEM.sub(b"", data).strip() or not known.issuperset(blocks):
-            return failed("keys", f"keys/{name} holds something else than keys of the registry")
-    return passed("keys", f"{len(evidence.keys)} files, all with keys of the registry")
+            return failed("keys", f"keys/{name} holds something else than keys of the registry", _BY_HAND)
+    if log_policy is not None and (wrong := _wrong_policy(log_policy, chain)):
+        return failed("keys", f"log/log-policy: {wrong}", _BY_HAND)
+    return passed("keys", f"{len(keys)} files, all with keys of the registry")
+
+
+def _keys_named(name: str, chain: Chain) -> list[bytes]:
+    if name == "log.pem":
+        return [log.key for each in chain for log in each.registry.logs]
+    partner = PartnerId(name.removesuffix(".ed25519.pem"))
+    return [key.ed25519 for key in owner_keys(chain, partner)]
+
+
+def _wrong_policy(data: bytes, chain: Chain) -> str:
+    try:
+        policy = parse_log_policy(data)
+    except SynclineError as error:
+        return error.message
+    registries = [each.registry for each in chain]
+    logs = {(log.origin, log.key) for each in registries for log in each.logs}
+    witnesses = {
+        (f"{each.federation}/{partner.id}/{node.name}", node.witness_key)
+        for each in registries
+        for partner in each.partners
+        for node in partner.nodes
+    }
+    foreign = [log.name for log in policy.logs if (log.name, log.public) not in logs]
+    foreign += [each.name for each in policy.witnesses if (each.name, each.key) not in witnesses]
+    return f"{foreign[0]} has not that key in the registry" if foreign else ""
 
 
 def check_predecessor(
@@ -165,9 +203,11 @@ def check_predecessor(
     """The version before it on this disk is the one that the manifest names."""
     verified, findings = check_manifest(before, chain, limits)
     if verified is None:
-        return failed("chain", f"the version before it: {findings[0].message}")
+        return failed("chain", f"the version before it: {findings[0].message}", _FALSE)
     if verified.id != manifest.manifest.prev:
-        return failed("chain", f"it does not follow version {verified.manifest.seq}, which stands beside it")
+        return failed(
+            "chain", f"it does not follow version {verified.manifest.seq}, which stands beside it", _FALSE
+        )
     return passed("chain", f"it follows version {verified.manifest.seq}, which stands beside it")
 
 

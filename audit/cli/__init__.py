@@ -1,6 +1,6 @@
 """`syncline-audit`: the auditor's command.
 
-    syncline-audit verify PATH [--registry-id HEX] [--json]
+    syncline-audit verify PATH… --trust FILE [--json]
 
 Exit status 0 when everything holds, 3 when something does not, 6 when nothing is wrong but not everything
 could be checked.

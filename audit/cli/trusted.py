@@ -11,9 +11,9 @@ from typing import Annotated
 import typer
 
 from audit.dossier import Dossier
-from audit.evidence import read_bounded
 from audit.findings import Finding
-from audit.load import load_all
+from audit.load import Anchor, load_all
+from audit.source import read_bounded
 from core.errors import InvalidInput
 from core.limits import LIMITS
 from core.progress import Progress
@@ -64,6 +64,11 @@ def trust_from(path: Path | None) -> Trust | None:
     if data is None:
         raise InvalidInput(f"{path} cannot be read", remedy="give the federation's trust file")
     return read_trust(data)
+
+
+def anchor_from(trust: Path | None, registry_id: str | None) -> Anchor:
+    """Where trust begins, from both options. Raises as `trust_from`, `InvalidInput` for what is no id."""
+    return Anchor(trust_from(trust), _registry_id(registry_id))
 
 
 def _registry_id(text: str | None) -> str | None:

@@ -10,19 +10,24 @@ from typing import Any
 import pytest
 
 from audit import cli
-from audit.content import walk
-from audit.findings import Result, Verdict, verdict
+from audit.findings import Finding, Result, Verdict, verdict
 from audit.verify import Report, verify_path
+from audit.walking import walk
 from core import commands
 from core.errors import InvalidInput
 from core.names import PartnerId
 from security.keys import SigningKey
 from security.members import REVOKED
+from tests.unit.audit.federation_evidence import FILES, OWNER, Federation, Mirror, write_mirror
 
 
 def verify(path: Path, registry_id: str | None = None) -> Report:
     (report,) = verify_path(path, registry_id)
     return report
+
+
+def finding(report: Report, check: str) -> Finding:
+    return next(each for each in report.findings if each.check == check)
 
 
 def failures(report: Report) -> set[str]:
@@ -39,6 +44,14 @@ def test_an_untouched_mirror_is_verified_with_every_check_named(mirror: Any) -> 
         "manifest",
         "policy",
         "keys",
+        "log",
+        "registry leaves",
+        "version leaf",
+        "policy leaf",
+        "delivery leaf",
+        "position",
+        "deliveries",
+        "witnesses",
         "inventory",
         "files",
         "nothing else",
@@ -167,8 +180,6 @@ def test_evidence_folder_that_is_a_link_is_not_followed(mirror: Any) -> None:
 
 def test_a_foreign_federation_does_not_pass_for_the_trusted_one(mirror: Any, tmp_path: Path) -> None:
     """Everything is signed correctly, by people who made up the whole federation."""
-    from tests.unit.audit.conftest import FILES, Federation, Mirror
-
     forged = Mirror(tmp_path / "forged", Federation())
     forged.publish(FILES)
     assert verify(forged.folder, forged.federation.anchor).verdict is Verdict.VERIFIED
@@ -176,8 +187,6 @@ def test_a_foreign_federation_does_not_pass_for_the_trusted_one(mirror: Any, tmp
 
 
 def test_manifest_signed_by_another_member_is_refused(mirror: Any, tmp_path: Path) -> None:
-    from tests.unit.audit.conftest import FILES, Federation, Mirror
-
     federation = Federation()
     thief = SigningKey.generate()
     federation.admit(PartnerId("th-dmr"), thief)
@@ -188,19 +197,38 @@ def test_manifest_signed_by_another_member_is_refused(mirror: Any, tmp_path: Pat
 
 
 def test_signatures_of_a_partner_revoked_later_stay_valid(tmp_path: Path) -> None:
-    from tests.unit.audit.conftest import FILES, OWNER, Federation, Mirror
-
     federation = Federation()
     mirror = Mirror(tmp_path / "mirror", federation)
-    pinned = federation.chain[-1]
-    federation.append(federation.chain[-1].successor(pinned.registry.created).with_state(OWNER, REVOKED))
+    mirror.publish(FILES)
+    federation.set_state(OWNER, REVOKED)
+    version = write_mirror(mirror.dataset, tmp_path / "later", note=federation.note(cosigners={}))
+    report = verify(version, federation.anchor)
+    assert not failures(report)
+    assert "before registry statement 5 withdrew" in finding(report, "position").message
+
+
+def test_a_rotated_key_stays_valid_for_what_was_logged_before(tmp_path: Path) -> None:
+    federation = Federation()
+    mirror = Mirror(tmp_path / "mirror", federation)
+    mirror.publish(FILES)
+    federation.replace_key(OWNER)
+    version = write_mirror(mirror.dataset, tmp_path / "later")
+    assert finding(verify(version, federation.anchor), "position").result is Result.PASSED
+
+
+def test_what_is_logged_after_its_key_was_withdrawn_is_refused(tmp_path: Path) -> None:
+    """Signed with a stolen old key, pinned to an old registry, accepted by a hub that helps."""
+    federation = Federation()
+    mirror = Mirror(tmp_path / "mirror", federation)
+    pinned, old = federation.chain[-1], federation.owner
+    mirror.dataset.allow()
+    federation.replace_key(OWNER)
+    federation.owner = old
     mirror.publish(FILES, registry_seq=pinned.registry.seq, registry_sha256=pinned.id)
-    assert verify(mirror.folder, federation.anchor).verdict is Verdict.VERIFIED
+    assert failures(verify(mirror.folder, federation.anchor)) == {"position"}
 
 
 def test_what_a_revoked_partner_signs_is_refused(tmp_path: Path) -> None:
-    from tests.unit.audit.conftest import FILES, OWNER, Federation, Mirror
-
     federation = Federation()
     federation.append(
         federation.chain[-1].successor(federation.chain[-1].registry.created).with_state(OWNER, REVOKED)

@@ -86,6 +86,32 @@ def test_init_makes_a_hub_that_says_what_to_do_next(line: CommandLine) -> None:
     assert "still on this machine" in line.out
 
 
+@pytest.mark.parametrize(
+    ("options", "listen"),
+    [
+        ((), "127.0.0.1:7444"),
+        (("--enrol-address", "h:9000"), "127.0.0.1:9001"),
+        (("--log-listen", "0.0.0.0:80"), "0.0.0.0:80"),
+        (("--log-listen", ""), ""),
+    ],
+)
+def test_init_says_where_the_log_can_be_read(
+    tmp_path: Path, capsys: Any, options: tuple[str, ...], listen: str
+) -> None:
+    line = CommandLine(tmp_path / "hub", capsys)
+    arguments = ("init", str(line.directory), "--name", "X", "--address", "h:7442", *options)
+    assert line(*arguments, config=False) == 0, line.err
+    assert load_settings(line.directory / "hub.toml").transparency.listen == listen
+
+
+@pytest.mark.parametrize("options", [("--log-listen", "7445"), ("--enrol-address", "h:65535")])
+def test_init_refuses_a_log_port_that_is_none(tmp_path: Path, capsys: Any, options: tuple[str, ...]) -> None:
+    line = CommandLine(tmp_path / "hub", capsys)
+    arguments = ("init", str(line.directory), "--name", "X", "--address", "h:7442", *options)
+    assert line(*arguments, config=False) == 2
+    assert not line.directory.exists()
+
+
 def attention(line: CommandLine) -> list[str]:
     """What `status` wants a person to look at, by its last answer."""
     return [text[2:] for text in line.out.splitlines() if text.startswith("! ")]

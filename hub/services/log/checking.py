@@ -1,6 +1,6 @@
 """The stored log, computed anew from its leaves: every tile, and the root and signature of every checkpoint.
 
-Safe beside a running hub: what grows while it reads is not looked at. Memory is bounded at any size of the log.
+Safe beside a running hub: what grows while it reads is not looked at. Memory is bounded at any size of a log.
 
     for where, problem in check_log(database, registry.logs, limits): ...
 """
@@ -28,9 +28,10 @@ Problem = tuple[str, str]
 
 def check_log(database: Database, logs: Sequence[RegistryLog], limits: Limits) -> Iterator[Problem]:
     """What is wrong, as (where, problem)."""
-    checkpoints = _checkpoints(database)
     with database.read() as connection:
         size = tree_size(connection)
+        newest = connection.execute(sa.select(sa.func.max(schema.log_checkpoints.c.size))).scalar_one()
+    checkpoints = _checkpoints(database, newest or 0)
     tree = _Rebuilt()
     pending = next(checkpoints, None)
     for hashes in _leaf_hashes(database, size):
@@ -138,13 +139,11 @@ def _leaf_hashes(database: Database, size: int) -> Iterator[list[bytes]]:
         first = end
 
 
-def _checkpoints(database: Database) -> Iterator[sa.Row[Any]]:
-    """Every checkpoint that there is now, by size, in pages."""
+def _checkpoints(database: Database, newest: int) -> Iterator[sa.Row[Any]]:
+    """Every checkpoint up to that size, in pages."""
     table = schema.log_checkpoints
     last: tuple[int, str] = (-1, "")
-    with database.read() as connection:
-        newest = connection.execute(sa.select(sa.func.max(table.c.size))).scalar_one_or_none()
-    while newest is not None:
+    while True:
         with database.read() as connection:
             rows = connection.execute(
                 sa.select(table)

@@ -9,8 +9,9 @@
     <state_dir>/alarms/<id>/<evidence>          files byte for byte as they came
 
 Rules: an alarm is durable before anybody acts on it; it never goes away by itself; the same trouble (same
-kind and key) is one alarm, also after a decision; nothing is ever deleted. Only a registry that the
-administrators signed may settle one without a person (`settle`), and that is written into it.
+kind and key) is one alarm, also after a decision (but two histories shown once more are another); nothing
+is ever deleted. Only a registry that the administrators signed may settle one without a person (`settle`),
+and that is written into it.
 """
 
 import json
@@ -126,6 +127,7 @@ class Alarms:
 
     def sound(self, alarm: Alarm, evidence: Mapping[str, bytes]) -> bool:
         """Keep an alarm durably and tell the log; False when it is known already, or there are too many."""
+        alarm = self._again(alarm)
         target = self.folder / alarm.id
         if target.exists():
             return False
@@ -144,6 +146,14 @@ class Alarms:
             durable.rename(staged, target)
         tell(kept)
         return True
+
+    def _again(self, alarm: Alarm) -> Alarm:
+        """Two histories shown once more after a decision are another alarm: the decision was on the first."""
+        name, times = alarm.id, 1
+        while alarm.kind in HISTORY and (self.folder / name).exists() and not self.get(name).is_open:
+            times += 1
+            name = f"{alarm.id}-{times}"
+        return replace(alarm, id=name)
 
     def note(self, name: str, line: str) -> Alarm:
         """Add a line to an alarm."""

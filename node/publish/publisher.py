@@ -25,6 +25,7 @@ from node.publish import recover, versions
 from node.publish.folder_pass import FolderPass
 from node.publish.guard import Waiting
 from node.publish.outcome import PublishOutcome, PublishState
+from node.publish.receipts import ReceiptStore
 from node.publish.records import Head, Listed, PublishRecords
 from node.publish.standing import Standing
 from node.publish.statements import Statements
@@ -76,7 +77,7 @@ class Publisher:
             rules=policy_intent.rules_of(section, settings),
             records=records,
             standing=Standing(state, self.dataset),
-            statements=Statements(records, hub, signer, limits),
+            statements=Statements(records, ReceiptStore(state.state_dir), trust, hub, signer, limits),
             work_dir=state.state_dir / "work",
             trust=trust,
             hub=hub,

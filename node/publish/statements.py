@@ -2,10 +2,12 @@
 
 Rules: a statement is kept before it is sent, and sent again byte for byte until the hub answers; so a lost
 answer never leads to two statements of one number. A fenced one (`Conflict`, FENCED) stays in the journal:
-a person decides. Chunks that the hub lost meanwhile are offered again; where they are not to be had any
-more, the version is recorded without its bytes, as evidence, and the next one brings what the folder holds.
+a person decides. The hub's receipt is checked, and durable beside the statement, before the acceptance is
+remembered; without one (a hub of the first release) all goes on. Chunks that the hub lost meanwhile are
+offered again; where they are not to be had any more, the version is recorded without its bytes, as evidence,
+and the next one brings what the folder holds.
 
-    statements = Statements(records, hub, signer, limits)
+    statements = Statements(records, receipts, trust, hub, signer, limits)
     statements.settle(reoffer)                 # what an earlier run left unanswered
     statements.policy(rules, now)
     statements.version(manifest, root, facts, changes, reoffer)
@@ -15,17 +17,20 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from core.errors import Unavailable
+from core.errors import Unavailable, Untrusted
 from core.limits import LIMITS, Limits
 from core.logs import get_logger
+from node.publish.receipts import ReceiptStore
 from node.publish.records import Head, Journalled, ListChange, PublishRecords
+from node.trust import TrustStore
 from security import envelope as dsse
 from security import policy as policies
 from security.keys import Signer
 from security.rules import Rule
 from sync import manifest as manifests
 from sync.manifest import Manifest
-from sync.ports import HubApi, PolicyExtract
+from sync.ports import Accepted, HubApi, PolicyExtract
+from sync.receipt import verify_receipt
 
 _log = get_logger("node.publish")
 
@@ -38,8 +43,18 @@ _REOFFERS_MAX = 3
 class Statements:
     """One dataset's statements."""
 
-    def __init__(self, records: PublishRecords, hub: HubApi, signer: Signer, limits: Limits = LIMITS) -> None:
+    def __init__(
+        self,
+        records: PublishRecords,
+        receipts: ReceiptStore,
+        trust: TrustStore,
+        hub: HubApi,
+        signer: Signer,
+        limits: Limits = LIMITS,
+    ) -> None:
         self._records = records
+        self._receipts = receipts
+        self._trust = trust
         self._hub = hub
         self._signer = signer
         self._limits = limits
@@ -86,31 +101,23 @@ class Statements:
     def content(self, head: Head, root: bytes) -> None:
         """Add the bytes, durable at the hub, to the version that is the head."""
         assert head.manifest_envelope is not None
-        self._hub.commit_version(head.manifest_envelope, root)
+        assert head.manifest_id is not None
+        accepted = self._hub.commit_version(head.manifest_envelope, root)
+        self._keep_receipt(head.manifest_seq, head.manifest_id, head.manifest_envelope, accepted)
         self._records.accept_content()
 
     def _send_policy(self, statement: Journalled) -> None:
-        self._hub.publish_policy(PolicyExtract(statement.envelope, statement.extra or b"[]"))
+        rules = statement.extra or b"[]"
+        self._hub.publish_policy(PolicyExtract(statement.envelope, rules))
+        dataset = self._records.dataset
+        self._receipts.keep_policy(dataset, statement.seq, statement.id, statement.envelope, rules)
         self._records.accept_policy(statement)
         _log.info("policy accepted", dataset=self._records.dataset, seq=statement.seq)
 
     def _send_version(self, statement: Journalled, reoffer: Reoffer) -> None:
-        root = statement.extra
-        for attempt in range(_REOFFERS_MAX):
-            try:
-                self._hub.commit_version(statement.envelope, root)
-                break
-            except Unavailable as error:
-                if error.reason != "MISSING_CHUNKS":
-                    raise
-                _log.warning(
-                    "the hub lacks chunks of a version", dataset=self._records.dataset, seq=statement.seq
-                )
-                if not reoffer() or attempt == _REOFFERS_MAX - 1:
-                    self._hub.commit_version(statement.envelope, None)
-                    root = None
-                    break
-        self._records.accept_version(statement, has_content=root is not None)
+        accepted, has_content = self._commit(statement, reoffer)
+        self._keep_receipt(statement.seq, statement.id, statement.envelope, accepted)
+        self._records.accept_version(statement, has_content=has_content)
         _log.info(
             "version accepted",
             dataset=self._records.dataset,
@@ -118,5 +125,42 @@ class Statements:
             manifest=statement.id,
             files=statement.facts["files"],
             bytes=statement.facts["bytes"],
-            withheld=root is None,
+            withheld=not has_content,
         )
+
+    def _commit(self, statement: Journalled, reoffer: Reoffer) -> tuple[Accepted, bool]:
+        """The hub's acceptance, and whether of the bytes too."""
+        root = statement.extra
+        for left in reversed(range(_REOFFERS_MAX)):
+            try:
+                return self._hub.commit_version(statement.envelope, root), root is not None
+            except Unavailable as error:
+                if error.reason != "MISSING_CHUNKS":
+                    raise
+                _log.warning(
+                    "the hub lacks chunks of a version", dataset=self._records.dataset, seq=statement.seq
+                )
+                if not reoffer() or not left:
+                    break
+        return self._hub.commit_version(statement.envelope, None), False
+
+    def _keep_receipt(self, seq: int, manifest_id: str, envelope: bytes, accepted: Accepted) -> None:
+        """Keep an accepted version with its receipt, if that holds. Raises `Untrusted`."""
+        dataset = self._records.dataset
+        if accepted.receipt is None:
+            _log.info("the hub gave no receipt: it runs an older release", dataset=dataset, seq=seq)
+        else:
+            self._check_receipt(seq, manifest_id, accepted.receipt, accepted.leaf_index)
+        self._receipts.keep_version(dataset, seq, manifest_id, envelope, accepted.receipt)
+
+    def _check_receipt(self, seq: int, manifest_id: str, receipt: bytes, leaf_index: int) -> None:
+        dataset = self._records.dataset
+        try:
+            found = verify_receipt(receipt, self._trust.current().registry, self._limits)
+            found.check(dataset, manifest_id, leaf_index)
+        except Untrusted as error:
+            raise Untrusted(
+                f"the hub's receipt for version {seq} of {dataset} does not hold: {error.message}",
+                remedy="the version is safe and is sent again; report it to the hub's operator",
+                reason=error.reason,
+            ) from error

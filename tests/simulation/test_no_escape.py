@@ -18,7 +18,7 @@ from core.names import DatasetId
 from sync.chunking import chunk_id
 from sync.compression import encode
 from sync.frames import pack
-from sync.ports import ChunkId, DatasetEntry, Listing, StoredChunk, VersionDetail
+from sync.ports import ChunkId, DatasetEntry, Evidence, Listing, StoredChunk, VersionDetail
 from sync.recipe import (
     ChunkRef,
     LayoutEntry,
@@ -29,6 +29,7 @@ from sync.recipe import (
     write_table,
 )
 from tests.simulation.federation import build_version, sha256_of_payload, upload
+from tests.simulation.forged_log import ForgedLog
 from tests.simulation.world import SimNode, World
 
 DATASET = DatasetId("la-dgm/geology")
@@ -131,6 +132,7 @@ class EvilHub:
 
     def __init__(self, real: Any, world: World, names: list[str]) -> None:
         self._real = real
+        self._federation = world.federation
         self._limits = world.limits
         inventory, self._root, self.chunks, size = evil_recipe(world, names)
         good = build_version(
@@ -162,6 +164,10 @@ class EvilHub:
     def get_version(self, dataset: DatasetId, _id: str) -> VersionDetail:
         policy = list(self._real.list_policies(dataset, 1))[-1]
         return VersionDetail(self.envelope, policy, self.root)
+
+    def get_evidence(self, dataset: DatasetId, _id: str) -> Evidence:
+        policy = list(self._real.list_policies(dataset, 1))[-1]
+        return ForgedLog(self._federation).prove("th-dmr", self.envelope, policy)
 
     def read_blobs(self, _dataset: DatasetId, _id: str, stream: Any, ranges: Any) -> Iterator[bytes]:
         ids = self._content if stream.name == "CONTENT" else [r.id for r in self._root.refs(stream)]

@@ -175,8 +175,12 @@ def check_keys(keys: Sequence[tuple[str, bytes]], chain: Chain, log_policy: byte
 def _keys_named(name: str, chain: Chain) -> list[bytes]:
     if name == "log.pem":
         return [log.key for each in chain for log in each.registry.logs]
-    partner = PartnerId(name.removesuffix(".ed25519.pem"))
-    return [key.ed25519 for key in owner_keys(chain, partner)]
+    who = name.partition(".")[0]  # <who>.ed25519.pem, and <who>.2.ed25519.pem where there were several
+    if who == "administrators":
+        return [key.ed25519 for each in chain for key in each.registry.administrators.keys]
+    if who == "hub":
+        return [key.ed25519 for each in chain for key in each.registry.hub_keys]
+    return [key.ed25519 for key in owner_keys(chain, PartnerId(who))]
 
 
 def _wrong_policy(data: bytes, chain: Chain) -> str:

@@ -16,6 +16,7 @@ and that is written into it.
 
 import json
 import shutil
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
@@ -48,6 +49,8 @@ ALARM = "ALARM"
 
 _OPEN_COUNT_MAX = 40  # of one kind: who floods us with wrong things must not fill the disk
 _FILE = "alarm.json"
+
+_SOUNDING = threading.Lock()  # the witness and the mirrors may find the same trouble at once
 
 log = get_logger("node.alarms")
 
@@ -127,6 +130,10 @@ class Alarms:
 
     def sound(self, alarm: Alarm, evidence: Mapping[str, bytes]) -> bool:
         """Keep an alarm durably and tell the log; False when it is known already, or there are too many."""
+        with _SOUNDING:
+            return self._sound(alarm, evidence)
+
+    def _sound(self, alarm: Alarm, evidence: Mapping[str, bytes]) -> bool:
         alarm = self._again(alarm)
         target = self.folder / alarm.id
         if target.exists():

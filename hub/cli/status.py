@@ -21,8 +21,11 @@ from hub.cli.setting import ago, instant, opened, same_config, settings_of
 from hub.config import HubSettings
 from hub.fleet_view import NodeView, look
 from hub.lock import is_running
+from hub.log_view import alarms, log_json, witnesses_text
 from hub.services.content import Use
+from hub.services.fleet import NodeReport
 from hub.services.hub import Hub
+from hub.services.log import LogStatus
 from security.certificates import validity
 from security.registry import ACTIVE
 
@@ -42,9 +45,12 @@ def status(ctx: typer.Context, as_json: JsonOption = False, config: ConfigOption
     now = SystemClock().now()
     command = same_config(ctx, config)
     with opened(settings) as hub:
-        report = _report(hub, settings, now)
-        nodes = look(hub.fleet.reports(), now, LIMITS)
+        log = hub.log.status()
+        report = {**_report(hub, settings, now), "log": log_json(log)}
+        reports = hub.fleet.reports()
+        nodes = look(reports, now, LIMITS)
         attention = [
+            *_of_log(log, reports, now, running=is_running(settings.layout)),
             *_of_members(hub, nodes, now, command),
             *_of_signatures(hub, settings, now, command),
             *_of_machine(settings, now, command),
@@ -53,7 +59,7 @@ def status(ctx: typer.Context, as_json: JsonOption = False, config: ConfigOption
     if as_json:
         emit_json({**report, "nodes": nodes, "attention": attention})
     else:
-        _print(report, nodes, attention, now)
+        _print(report, log, nodes, attention, now)
     if any(item.urgent for item in attention):
         raise typer.Exit(NEEDS_ATTENTION)
 
@@ -86,10 +92,29 @@ def _report(hub: Hub, settings: HubSettings, now: datetime) -> dict[str, Any]:
         ],
         "datasets": len(datasets),
         "versions": sum(dataset.versions for dataset in datasets),
-        "log_leaves": hub.translog.size(),
         "disk_free_bytes": disk.free,
         "disk_total_bytes": disk.total,
     }
+
+
+def _of_log(log: LogStatus, reports: list[NodeReport], now: datetime, *, running: bool) -> list[Attention]:
+    """Alarms first: they are what the witnesses are there for."""
+    found = [
+        Attention(
+            each.text,
+            f"ask {each.partner} for this alarm's folder; keep this hub's directory and all of its copies",
+        )
+        for each in alarms(reports)
+    ]
+    made = log.checkpoint_time
+    if running and made is not None and (now - made).total_seconds() > LIMITS.log_frozen_s:
+        found.append(
+            Attention(
+                f"the log's last checkpoint was made {ago(made, now)}: nodes take the log for frozen",
+                "read the hub's log for why it signs none",
+            )
+        )
+    return found
 
 
 def _of_members(hub: Hub, nodes: list[NodeView], now: datetime, command: str) -> list[Attention]:
@@ -178,14 +203,15 @@ def _of_machine(settings: HubSettings, now: datetime, command: str) -> list[Atte
     return found
 
 
-def _print(report: dict[str, Any], nodes: list[NodeView], attention: list[Attention], now: datetime) -> None:
+def _print(
+    report: dict[str, Any], log: LogStatus, nodes: list[NodeView], attention: list[Attention], now: datetime
+) -> None:
     say(f"{report['name']} ({report['federation']}): {'running' if report['running'] else 'not running'}")
     say(f"  nodes dial    {report['address']}, enrolment {report['enrol_address']}")
     say(f"  registry      {report['registry_seq']}, until {report['registry_expires']}")
-    say(
-        f"  datasets      {report['datasets']} with {report['versions']} versions;"
-        f" {report['log_leaves']} log leaves"
-    )
+    say(f"  datasets      {report['datasets']} with {report['versions']} versions")
+    say(f"  log           {log.leaves:,} leaves, last checkpoint {ago(log.checkpoint_time, now)}")
+    say(f"  witnesses     {witnesses_text(log)}")
     say(f"  disk          {report['disk_free_bytes']:,} of {report['disk_total_bytes']:,} bytes free")
     members = Table("partner", "state", "node", "sync", "last report", "bytes", box=None, pad_edge=False)
     by_node = {(str(view.partner), str(view.node)): view for view in nodes}

@@ -179,6 +179,7 @@ acknowledgements = Table(
     Column("accepted", Text, nullable=False),
     Column("leaf", Integer, ForeignKey("leaves.idx"), nullable=False),
     UniqueConstraint("partner", "node", "version"),
+    Index("ix_acknowledgements_leaf", "leaf"),
 )
 
 status_reports = Table(

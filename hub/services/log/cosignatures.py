@@ -228,11 +228,8 @@ class Cosignatures:
         return self._counting(connection, rows)
 
     def _counting(self, connection: sa.Connection, rows: Iterable[sa.Row[Any]]) -> list[sa.Row[Any]]:
-        return [
-            row
-            for row in rows
-            if self._witnesses.counts(connection, row.partner, row.node, row.key, row.size, row.made)
-        ]
+        standing = self._witnesses.standing(connection)
+        return [row for row in rows if standing.counts(row.partner, row.node, row.key, row.size, row.made)]
 
     def _fitting(self, rows: Iterable[sa.Row[Any]]) -> list[NoteSignature]:
         """As many lines as a note may have."""

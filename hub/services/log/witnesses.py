@@ -5,13 +5,15 @@ only on checkpoints from before that: without the registry leaf that no longer l
 suspension.
 
     witnesses.name(caller)                                   # "asean-geo/la-dgm/main"
-    witnesses.counts(connection, "la-dgm", "main", key, checkpoint_size, checkpoint_made)
+    witnesses.standing(connection).counts("la-dgm", "main", key, checkpoint_size, checkpoint_made)
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from core.limits import Limits
 from hub.services.context import Caller, Context
 from hub.services.registry import RegistryService
 from hub.storage import schema
@@ -23,12 +25,50 @@ _Key = tuple[str, str, bytes]  # partner, node, witness key
 
 
 @dataclass(frozen=True, slots=True)
-class _Standing:
-    """The witnesses of one registry, and since which leaf others are none. `ended` fills as it is asked."""
+class _Known:
+    """The witnesses of one registry, and since which leaf others are none; `ended` fills as it is asked."""
 
     registry_id: str
     keys: frozenset[_Key]
     ended: dict[_Key, int]
+
+
+class Standing:
+    """Whose word counts, as one snapshot has it."""
+
+    def __init__(
+        self, connection: sa.Connection, known: _Known, suspended: Mapping[str, str], limits: Limits
+    ) -> None:
+        self._connection = connection
+        self._known = known
+        self._suspended = suspended
+        self._limits = limits
+
+    def counts(self, partner: str, node: str, key: bytes, size: int, made: str) -> bool:
+        """Whether the cosignature of a checkpoint (its size, and when it was made) still is served."""
+        if partner in self._suspended and made >= self._suspended[partner]:
+            return False
+        who = partner, node, key
+        if who in self._known.keys:
+            return True
+        if who not in self._known.ended:
+            self._known.ended[who] = self._end(who)
+        return size <= self._known.ended[who]
+
+    def _end(self, who: _Key) -> int:
+        """The leaf of the first registry after the last one that listed this witness as active; -1 where none
+        ever did."""
+        table = schema.registry_statements
+        rows = self._connection.execute(
+            sa.select(table.c.envelope, table.c.leaf).order_by(table.c.seq.desc())
+        )
+        ended = -1
+        for row in rows:
+            payload = dsse.parse(row.envelope, self._limits).payload
+            if who in _keys(Registry.from_payload(payload, self._limits)):
+                return ended
+            ended = row.leaf
+        return -1
 
 
 class Witnesses:
@@ -37,7 +77,7 @@ class Witnesses:
     def __init__(self, context: Context, registry: RegistryService) -> None:
         self._context = context
         self._registry = registry
-        self._standing = _Standing("", frozenset(), {})
+        self._known = _Known("", frozenset(), {})
 
     def of(self, caller: Caller) -> Witness:
         """The calling node as a witness. Raises `Denied` as `require_active`."""
@@ -49,39 +89,19 @@ class Witnesses:
         """The key name of a node."""
         return f"{self._context.federation.id}/{partner}/{node}"
 
-    def counts(
-        self, connection: sa.Connection, partner: str, node: str, key: bytes, size: int, made: str
-    ) -> bool:
-        """Whether the cosignature of a checkpoint (its size, and when it was made) still is served."""
+    def standing(self, connection: sa.Connection) -> Standing:
+        """Whose word counts now."""
         membership = self._registry.membership(connection)
-        if partner in membership.suspended and made >= _suspended_since(connection, partner):
-            return False
-        standing = self._of(membership.registry.id, membership.registry.registry)
-        who = partner, node, key
-        if who in standing.keys:
-            return True
-        if who not in standing.ended:
-            standing.ended[who] = self._end(connection, who)
-        return size <= standing.ended[who]
-
-    def _of(self, registry_id: str, registry: Registry) -> _Standing:
-        known = self._standing
-        if known.registry_id != registry_id:
-            known = self._standing = _Standing(registry_id, _keys(registry), {})
-        return known
-
-    def _end(self, connection: sa.Connection, who: _Key) -> int:
-        """The leaf of the first registry after the last one that listed this witness as active; -1 where none
-        ever did."""
-        table = schema.registry_statements
-        rows = connection.execute(sa.select(table.c.envelope, table.c.leaf).order_by(table.c.seq.desc()))
-        ended = -1
-        for row in rows:
-            payload = dsse.parse(row.envelope, self._context.limits).payload
-            if who in _keys(Registry.from_payload(payload, self._context.limits)):
-                return ended
-            ended = row.leaf
-        return -1
+        known = self._known
+        if known.registry_id != membership.registry.id:
+            known = _Known(membership.registry.id, _keys(membership.registry.registry), {})
+            self._known = known
+        suspended: dict[str, str] = {}
+        if membership.suspended:
+            table = schema.suspensions
+            rows = connection.execute(sa.select(table.c.partner, table.c.since))
+            suspended = {row.partner: row.since for row in rows}
+        return Standing(connection, known, suspended, self._context.limits)
 
 
 def _keys(registry: Registry) -> frozenset[_Key]:
@@ -91,11 +111,3 @@ def _keys(registry: Registry) -> frozenset[_Key]:
         if partner.active
         for node in partner.nodes
     )
-
-
-def _suspended_since(connection: sa.Connection, partner: str) -> str:
-    table = schema.suspensions
-    since = connection.execute(
-        sa.select(table.c.since).where(table.c.partner == partner)
-    ).scalar_one_or_none()
-    return since or ""

@@ -15,6 +15,7 @@ def upgrade() -> None:
         "UPDATE leaves SET actor = json_extract(CAST(record AS TEXT), '$.actor') WHERE nonce IS NOT NULL"
     )
     op.add_column("pending_acts", sa.Column("detail", sa.Text(), nullable=True))
+    op.create_index("ix_acknowledgements_leaf", "acknowledgements", ["leaf"])
     op.create_table(
         "log_tiles",
         sa.Column("level", sa.Integer(), autoincrement=False, nullable=False),

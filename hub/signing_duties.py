@@ -18,6 +18,7 @@ from core.clock import Clock, format_instant
 from core.errors import SynclineError
 from core.limits import Limits
 from core.logs import get_logger
+from hub.administrators import keep_registry
 from hub.config import HubSettings
 from hub.layout import Layout
 from hub.services.context import AdministratorKeys
@@ -49,7 +50,12 @@ class SigningDuties:
 
     def perform(self) -> None:
         """Whatever is due now. Each failure is logged with its remedy and tried again next time."""
-        for duty in (self._renew_registry, self._renew_certificate, self._hub.log.perform):
+        for duty in (
+            self._renew_registry,
+            self._keep_registry,
+            self._renew_certificate,
+            self._hub.log.perform,
+        ):
             try:
                 duty()
             except SynclineError as error:
@@ -74,6 +80,10 @@ class SigningDuties:
         self._hub.registry.renew(keys)
         renewed = self._hub.registry.current().registry
         _log.info("registry renewed", seq=renewed.seq, expires=format_instant(renewed.expires))
+
+    def _keep_registry(self) -> None:
+        """Also what was signed at once because the keys are at hand."""
+        keep_registry(self._settings.admin_keys, self._hub.registry.list_from)
 
     def _renew_certificate(self) -> None:
         layout = self._settings.layout

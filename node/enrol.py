@@ -21,6 +21,7 @@ from core.errors import Corrupt, InvalidInput, Unavailable, Untrusted
 from core.limits import LIMITS, Limits
 from core.names import NodeName, PartnerId
 from node import identity as identities
+from node import rotate
 from node.config_edit import set_hub_address
 from node.hub_client import EnrolmentClient
 from node.identity import NodeIdentity
@@ -191,7 +192,14 @@ def renew(
         created=clock.now(),
     )
     with connect(file.enrol, trust.roots_pem(), file.federation, limits) as client:
-        chain = client.renew(build_renewal(renewal, identity.signing), csr)
+        try:
+            chain = client.renew(build_renewal(renewal, identity.signing), csr)
+        except Untrusted:
+            # The registry may list the new key already; this node cannot look before it has a certificate.
+            following = rotate.next_key(identity)
+            if following is None:
+                raise
+            chain = client.renew(build_renewal(renewal, following), csr)
     _check_names_us(chain, file)
     identity.accept_certificate(chain, trust.newest().registry.cas, csr, clock.now())
 

@@ -6,17 +6,18 @@
 
 Rules: a certificate past its half-life is renewed, and one that cannot be renewed is a fault as long as it is
 valid; a clock that is off is a fault and stops nothing; an expired registry stops everything; an entry in it
-that is not this node's keys is an alarm.
+that is not this node's keys is an alarm. A change of keys that waits is told, and taken up when the registry
+lists the new key.
 """
 
 import threading
 from datetime import datetime
 
 from core.clock import format_instant
-from core.errors import SynclineError, Unavailable
+from core.errors import Denied, SynclineError, Unavailable
 from core.logs import get_logger
 from core.names import NodeName
-from node import enrol
+from node import enrol, rotate
 from node.session import Hub, Session
 from sync.ports import HubInfo
 
@@ -30,6 +31,7 @@ class Reception:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._told: set[bytes] = set()  # changes of keys that this hub has heard of
         self._greeting = threading.Lock()
         self._greeted_at: float | None = None
 
@@ -41,7 +43,11 @@ class Reception:
         """
         with self._greeting:
             now = self._session.clock.monotonic()
-            if self._greeted_at is not None and now - self._greeted_at < _GREETING_VALID_S:
+            if (
+                self._greeted_at is not None
+                and now - self._greeted_at < _GREETING_VALID_S
+                and not self._news()
+            ):
                 return self._session.hub()
             self._greeted_at = None
             try:
@@ -63,7 +69,13 @@ class Reception:
         self._renew_certificate()
         hub = session.hub()
         before = session.clock.now()
-        info = hub.get_hub_info()
+        try:
+            info = hub.get_hub_info()
+        except Denied as error:
+            if error.reason != "REPLACED":
+                raise
+            hub, before = self._connect_again(), session.clock.now()
+            info = hub.get_hub_info()
         self._note_clock(info, before)
         session.board.hub(version=info.version, last_contact=format_instant(session.clock.now()))
         self._update_registry(hub)
@@ -91,6 +103,20 @@ class Reception:
         _, expires = session.identity.tls().validity
         session.board.facts(certificate_expires=format_instant(expires))
 
+    def _connect_again(self) -> Hub:
+        """A hub that was restored has forgotten this node's newest certificate, and gives another; to a node
+        that was replaced, whose signing key is no longer the one, it gives none."""
+        session = self._session
+        enrol.renew(
+            state_dir=session.settings.node.state_dir,
+            clock=session.clock,
+            limits=session.limits,
+            passphrase=session.passphrase,
+        )
+        log.warning("the hub did not know this node's certificate, and has given another")
+        session.retire_connection()
+        return session.hub()
+
     def _note_clock(self, info: HubInfo, before: datetime) -> None:
         session = self._session
         middle = before + (session.clock.now() - before) / 2
@@ -110,6 +136,10 @@ class Reception:
     def _update_registry(self, hub: Hub) -> None:
         session = self._session
         added = session.trust.refresh(hub)
+        self._settle_keys()
+        if self._tell_of_keys(hub):
+            added += session.trust.refresh(hub)
+            self._settle_keys()
         newest = session.trust.current().registry
         session.board.facts(
             federation=newest.federation,
@@ -130,6 +160,44 @@ class Reception:
             self.fault("registry", error)  # an alarm; what others signed is still to be had
         else:
             self.clear("registry")
+
+    def _news(self) -> bool:
+        """Whether a change of keys waits that this hub has not heard of."""
+        envelope = rotate.waiting(self._session.settings.node.state_dir)
+        return envelope is not None and envelope not in self._told
+
+    def _tell_of_keys(self, hub: Hub) -> bool:
+        """Tell the hub of a change of keys that waits, and one that was restored of all before; whether the
+        registry has changed by it."""
+        state_dir = self._session.settings.node.state_dir
+        told = rotate.done(state_dir) if self._session.trust.newest().registry.logs[-1].continues else []
+        envelope = rotate.waiting(state_dir)
+        changed = False
+        try:
+            for each in (*told, *((envelope,) if envelope is not None else ())):
+                if each not in self._told:
+                    self._told.add(each)
+                    changed = hub.rotate_keys(each)
+        except SynclineError as error:
+            self.fault("keys", error)  # the old key still counts
+            return False
+        self.clear("keys")
+        return changed and envelope is not None
+
+    def _settle_keys(self) -> None:
+        """Sign with the new key as soon as the registry lists it."""
+        session = self._session
+        identity = rotate.settle(
+            session.settings.node.state_dir,
+            session.identity,
+            session.trust.newest().registry,
+            session.settings.partner,
+        )
+        if identity is not session.identity:
+            rotate.own_keys(session.state, session.identity.signing.public)
+            session.identity = identity
+            rotate.own_keys(session.state, identity.signing.public)
+            log.warning("this node signs with its new key from here on")
 
     def fault(self, what: str, error: SynclineError) -> None:
         """Note what concerns the whole node; the log hears of it when it is news."""

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from core import durable
 from core.clock import Clock, format_instant
-from core.errors import Corrupt, SynclineError, Unavailable, Untrusted
+from core.errors import Corrupt, InvalidInput, SynclineError, Unavailable, Untrusted
 from core.limits import LIMITS, Limits
 from core.logs import get_logger
 from core.names import NodeName, PartnerId
@@ -136,7 +136,7 @@ class TrustStore:
                 seq=newest.registry.seq + 1,
                 folder=str(self._folder),
             )
-        envelopes = hub.list_registry(newest.registry.seq)
+        envelopes = hub.list_registry(newest.registry.seq) or self._offered(hub)
         if not envelopes:
             raise Untrusted(
                 f"the hub does not know registry statement {newest.registry.seq}, which it gave us before",
@@ -151,6 +151,23 @@ class TrustStore:
                 reason="ROLLBACK",
             )
         return added
+
+    def _offered(self, hub: HubApi) -> Sequence[bytes]:
+        """What the hub has once it was offered all that it lacks: a hub that was restored takes it in.
+
+        The administrators have signed it, so a hub that takes it in knows no other; it stays to be seen what
+        else it has lost. Nothing where it takes nothing.
+        """
+        newest = self.newest().registry.seq
+        known = hub.get_hub_info().registry_seq
+        lacking = [statement.envelope for statement in self.chain() if statement.registry.seq > known]
+        try:
+            hub.offer_registry(lacking)
+        except (Untrusted, InvalidInput) as error:
+            log.error("the hub lacks registry statements and refuses them", problem=error.message)
+            return ()
+        log.warning("the hub lacked registry statements and has taken them in", count=len(lacking))
+        return hub.list_registry(newest)
 
     def keys_of(self, partner: PartnerId, pinned: int | None = None) -> tuple[PublicKey, ...]:
         """The keys with which `partner` may have signed: today's, and those of the registry `pinned`.

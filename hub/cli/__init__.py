@@ -12,7 +12,13 @@ from core.errors import InvalidInput
 
 __all__ = ["app", "main"]
 
-PARTS = ("alembic", "grpc_health", "sqlalchemy", "starlette", "uvicorn")  # what the extra `hub` of pyproject.toml installs
+PARTS = (
+    "alembic",
+    "grpc_health",
+    "sqlalchemy",
+    "starlette",
+    "uvicorn",
+)  # what the extra `hub` of pyproject.toml installs
 
 app = commands.new_app(
     "syncline-hub",
@@ -30,6 +36,7 @@ app = commands.new_app(
         "resume": "hub.cli.standing:resume",
         "revoke": "hub.cli.standing:revoke",
         "registry": "hub.cli.registry:registry",
+        "log": "hub.cli.log:log",
         "datasets": "hub.cli.datasets:datasets",
         "status": "hub.cli.status:status",
         "fsck": "hub.cli.fsck:fsck",

@@ -7,6 +7,7 @@ import typer
 from core.commands import ConfigOption, say
 from core.errors import NEEDS_ATTENTION
 from core.names import check_node, check_partner
+from hub.administrators import keep_registry
 from hub.cli.setting import (
     KeysOption,
     NodeOption,
@@ -42,6 +43,8 @@ def approve(
         outcome = hub.enrolment.approve(
             invited, fingerprint, signers, node=None if node is None else check_node(node)
         )
+        if outcome is Signed.NOW:
+            keep_registry(keys or settings.admin_keys, hub.registry.list_from)
     if outcome is Signed.NOW:
         say(f"{invited} is a member. Its node fetches the certificate by itself; nothing else is to be done.")
         return

@@ -7,7 +7,7 @@ import typer
 
 from core.clock import format_instant
 from core.commands import ConfigOption, JsonOption, emit_json, new_group, say
-from hub.administrators import require_keys
+from hub.administrators import keep_registry, require_keys
 from hub.cli.setting import instant, opened, passphrase, same_config, settings_of
 from security import envelope
 
@@ -75,6 +75,7 @@ def sign(
         acts = hub.registry.pending()
         if hub.registry.sign_pending(signers) is None:
             hub.registry.renew(signers)
+        keep_registry(keys, hub.registry.list_from)
         told = hub.registry.current().registry
     for act in acts:
         say(f"Signed: {act.text}")

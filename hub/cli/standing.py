@@ -4,6 +4,7 @@ import typer
 
 from core.commands import ConfigOption, say
 from core.errors import NEEDS_ATTENTION
+from hub.administrators import keep_registry
 from hub.cli.setting import (
     KeysOption,
     PartnerArgument,
@@ -41,6 +42,8 @@ def revoke(
     with opened(settings) as hub:
         named = known_partner(hub, partner)
         outcome = hub.registry.revoke(named, keys_for(settings, keys))
+        if outcome is Signed.NOW:
+            keep_registry(keys or settings.admin_keys, hub.registry.list_from)
     if outcome is Signed.NOW:
         say(f"{named} is revoked: refused from now on, and struck in the signed registry.")
         return

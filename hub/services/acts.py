@@ -21,17 +21,19 @@ from hub.storage import schema
 from security import envelope as dsse
 from security.fields import decode_base64, encode_base64
 from security.keys import PublicKey
+from security.members import RegistryAuditor
 from security.registry import ACTIVE, REVOKED, Registry, RegistryNode, RegistryPartner
 from security.rotation import Rotation, VerifiedRotation
 
 ENROL = "enrol"
 REVOKE = "revoke"
 ROTATE = "rotate"
+AUDITOR = "auditor"
 
 
 @dataclass(frozen=True, slots=True)
 class PendingAct:
-    """An act that waits for signatures. `kind`: enrol, revoke, rotate; `text` says it in words."""
+    """An act that waits for signatures. `kind`: enrol, revoke, rotate, auditor; `text` says it in words."""
 
     number: int
     kind: str
@@ -59,6 +61,8 @@ def described(connection: sa.Connection) -> list[PendingAct]:
             text = f"enrol node {node} of {row.partner}"
             if row.kind == ROTATE:
                 text = f"change the signing key of node {node} of {row.partner}"
+        if row.kind == AUDITOR:
+            text = f"{'enrol' if _auditor(row).active else 'revoke'} the auditor {row.partner}"
         found.append(PendingAct(row.number, row.kind, row.partner, parse_instant(row.created), text))
     return found
 
@@ -99,14 +103,40 @@ def queue_rotation(
     return True
 
 
+def queue_auditor(
+    connection: sa.Connection, wanted: RegistryAuditor, signed: RegistryAuditor | None, clock: Clock
+) -> bool:
+    """Let an auditor's entry wait, in the place of what waits about it; False when it waits or is so already.
+
+    `signed` is its entry in the newest registry.
+    """
+    acts = schema.pending_acts
+    known = next((r for r in waiting(connection) if r.kind == AUDITOR and r.partner == wanted.id), None)
+    if (signed if known is None else _auditor(known)) == wanted:
+        return False
+    if known is None:
+        queue(connection, AUDITOR, wanted.id, None, clock)
+        known = next(r for r in waiting(connection) if r.kind == AUDITOR and r.partner == wanted.id)
+    detail = json.dumps(wanted.to_json(), ensure_ascii=False)
+    connection.execute(acts.update().where(acts.c.number == known.number).values(detail=detail))
+    return True
+
+
+def waiting_auditors(connection: sa.Connection) -> Sequence[RegistryAuditor]:
+    """The auditors' entries that wait."""
+    return [_auditor(row) for row in waiting(connection) if row.kind == AUDITOR]
+
+
 def drafted(connection: sa.Connection, draft: Registry) -> Registry:
     """`draft` with everything that waits."""
     for act in waiting(connection):
         if act.kind == REVOKE:
             draft = draft.with_state(act.partner, REVOKED)
+        elif act.kind == AUDITOR:
+            draft = draft.with_auditor(_auditor(act))
         elif act.kind == ROTATE:
             entry = draft.partner(act.partner)
-            if entry is not None and _is_open(connection, act):
+            if entry is not None and _is_open(connection, act) and not _is_followed(connection, act):
                 rotation = _rotation(act)
                 draft = draft.with_partner(entry.with_key_rotated(rotation.old, rotation.new))
         else:
@@ -118,11 +148,14 @@ def drafted(connection: sa.Connection, draft: Registry) -> Registry:
 def settle(connection: sa.Connection, registry: Registry, clock: Clock) -> None:
     """Mark as done what the new registry says."""
     acts = schema.pending_acts
-    for act in waiting(connection):
+    # Enrolments first: what asks for other keys of a node that was replaced is over with them.
+    for act in sorted(waiting(connection), key=lambda act: act.kind != ENROL):
         entry = registry.partner(act.partner)
-        if entry is None:
+        if act.kind == AUDITOR:
+            done = registry.auditor(act.partner) == _auditor(act)
+        elif entry is None:
             continue
-        if act.kind == REVOKE:
+        elif act.kind == REVOKE:
             done = entry.state == REVOKED
         elif act.kind == ROTATE:
             done = _settle_rotation(connection, act, entry)
@@ -156,6 +189,10 @@ def _settle_rotation(connection: sa.Connection, act: sa.Row[Any], entry: Registr
     return listed
 
 
+def _auditor(act: sa.Row[Any]) -> RegistryAuditor:
+    return RegistryAuditor.from_json(json.loads(act.detail))
+
+
 def _is_rotation_of(act: sa.Row[Any], enrolment: int) -> bool:
     return act.kind == ROTATE and act.enrolment == enrolment
 
@@ -169,6 +206,13 @@ def _rotation(act: sa.Row[Any]) -> Rotation:
 def _is_open(connection: sa.Connection, act: sa.Row[Any]) -> bool:
     """Whether the node's enrolment still stands: one that was replaced has other keys."""
     return _enrolment(connection, act).state == "approved"
+
+
+def _is_followed(connection: sa.Connection, act: sa.Row[Any]) -> bool:
+    """Whether another enrolment of the same node is to take the place of this act's with the same draft."""
+    own = _enrolment(connection, act)
+    enrolled = (_enrolment(connection, each) for each in waiting(connection) if each.kind == ENROL)
+    return any((each.partner, each.node) == (own.partner, own.node) for each in enrolled)
 
 
 def _approve(connection: sa.Connection, row: sa.Row[Any]) -> None:

@@ -7,7 +7,7 @@ the administrators' keys are at hand, else it waits as a `PendingAct` for `sign_
     registry.revoke(partner, keys)                   # Signed.NOW with keys, Signed.QUEUED without
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -247,6 +247,12 @@ class RegistryService:
         with self._database.write() as connection:
             return self._sign(connection, keys)
 
+    def sign_with(
+        self, connection: sa.Connection, keys: Sequence[Signer], change: Callable[[Registry], Registry]
+    ) -> Accepted:
+        """In the caller's transaction, a successor with `change` and whatever is pending."""
+        return self._sign(connection, keys, change)
+
     def renewal_due(self) -> bool:
         """The newest statement is older than `limits.registry_renew_after_s`."""
         return renewal_due(self.current().registry, self._clock.now(), self._limits)
@@ -302,8 +308,13 @@ class RegistryService:
         with self._database.read() as connection:
             return acts.described(connection)
 
-    def _sign(self, connection: sa.Connection, keys: Sequence[Signer]) -> Accepted:
-        draft = self._draft(connection)
+    def _sign(
+        self,
+        connection: sa.Connection,
+        keys: Sequence[Signer],
+        change: Callable[[Registry], Registry] = lambda draft: draft,
+    ) -> Accepted:
+        draft = change(self._draft(connection))
         administrators = set(draft.administrators.keys)
         signers = list({key.public: key for key in keys if key.public in administrators}.values())
         envelope = sign_registry(draft, signers, self._limits)

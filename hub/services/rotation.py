@@ -73,6 +73,8 @@ class RotationService:
             member = self._registry.member(caller, state)
             if member.signing_key == said.new:
                 return True
+            if _is_done(state, said) and member.signing_key != said.old:
+                return True  # and changed again since
             if member.signing_key != said.old:
                 raise Conflict(
                     f"the key that this replaces is not that of node {caller.node} of {caller.partner}",

@@ -6,15 +6,27 @@ from core import commands
 
 __all__ = ["COMMANDS", "app", "main"]
 
-#: In the order of the help; each is a function in `<name>_cmd.py`.
-COMMANDS = ("join", "run", "sync", "plan", "approve", "explain", "receipts", "status", "alarms", "doctor")
+#: In the order of the help; each is a function in `<name>_cmd.py`, with `_` for `-`.
+COMMANDS = (
+    "join",
+    "run",
+    "sync",
+    "plan",
+    "approve",
+    "explain",
+    "receipts",
+    "rotate-keys",
+    "status",
+    "alarms",
+    "doctor",
+)
 
 app = commands.new_app(
     "syncline-node",
     "The agency's node: publishes folders, mirrors what others share.",
     config_default=Path("/etc/syncline/node.toml"),
     config_variable="SYNCLINE_NODE_CONFIG",
-    table={name: f"node.cli.{name}_cmd:{name}" for name in COMMANDS},
+    table={name: f"node.cli.{word}_cmd:{word}" for name in COMMANDS for word in [name.replace("-", "_")]},
 )
 
 

@@ -5,7 +5,6 @@ look goes on where this one stopped. While an alarm of two histories is open not
 cosigned; only a log that the administrators continue, or the operator, ends that.
 """
 
-import json
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from core.errors import Unavailable, Untrusted
 from core.limits import LIMITS, Limits
 from core.logs import get_logger
 from core.names import NodeName, PartnerId
+from node import rotate
 from node.alarms import FROZEN, HISTORY, ROLLED_BACK, TWO_HISTORIES, Alarm, Alarms
 from node.identity import NodeIdentity
 from node.state import NodeState
@@ -30,6 +30,7 @@ from node.witness.history import CONTINUED, DECIDED, FIRST, About, History
 from node.witness.ledger import Ledger
 from node.witness.look import Attack, Look, history_attack
 from node.witness.peers import Shown, Standing, last_times, standing, witness_name
+from node.witness.promises import Promises
 from node.witness.reading import Reading
 from node.witness.statements import OwnKeys, OwnStatements
 from security.keys import PublicKey
@@ -42,7 +43,6 @@ from sync.ports import HubApi
 
 _PAGES_COUNT = 4  # a look: content must never wait for the log
 _PROOFS_COUNT_MAX = 50  # a look, for other witnesses' checkpoints beyond this node's leaves
-_OWN_KEYS = "own_signing_keys"
 
 log = get_logger("node.witness")
 
@@ -96,6 +96,7 @@ class Witness:
         self.alarms = Alarms(state_dir)
         self.histories = Histories(state_dir, limits)
         self.ledger = Ledger(state)
+        self._promises = Promises(state_dir, trust)
 
     def run(self, hub: HubApi) -> WitnessReport:
         """One look. Raises what stands in the way; an attack does not raise, it is an alarm."""
@@ -133,6 +134,8 @@ class Witness:
         self._watch_growth(look)
         reading = Reading(look, self.ledger, self._statements(hub), self._trust)
         reading.go_on(_PAGES_COUNT)
+        for trouble in self._promises.look(look):
+            self._sound(trouble)
         # What others saw is compared before this node stands for anything that contradicts it.
         shown = Comparing(look).with_the_others(self.histories, _PROOFS_COUNT_MAX)
         note = ""
@@ -257,13 +260,8 @@ class Witness:
         return OwnStatements(self._partner, self._state, self.ledger, self._trust, hub, keys, self._limits)
 
     def _own_keys(self) -> tuple[PublicKey, ...]:
-        """Every signing key that this node has had, the present one first."""
-        known = json.loads(self._state.get_meta(_OWN_KEYS) or "[]")
-        present = self._identity.signing.public
-        if present.to_json() not in known:
-            known.append(present.to_json())
-            self._state.set_meta(_OWN_KEYS, json.dumps(known))
-        return tuple(PublicKey.from_json(each) for each in reversed(known))
+        """Every signing key that this node has had."""
+        return rotate.own_keys(self._state, self._identity.signing.public)
 
     def _may_cosign(self, look: Look) -> bool:
         """Whether the newest checkpoint continues all that was cosigned under its origin, in any history."""

@@ -108,7 +108,7 @@ def _about_policy(policy: _Policy, decision: Decision) -> tuple[str, ...]:
     doubts = (policy.doubt,) * bool(policy.doubt)
     statement = policy.statement
     # A prohibition that is shown decides, whatever is hidden.
-    if statement is None or decision.rule_uid is not None and not decision.allowed:
+    if statement is None or (decision.rule_uid is not None and not decision.allowed):
         return doubts
     hidden, whole = hidden_count(statement), len(statement.policy.rule_digests)
     if hidden:

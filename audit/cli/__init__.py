@@ -16,6 +16,7 @@ app = commands.new_app(
     table={
         "verify": "audit.cli.verify_cmd:verify",
         "show": "audit.cli.show_cmd:show",
+        "report": "audit.cli.report_cmd:report",
         "diff": "audit.cli.diff_cmd:diff",
         "replay": "audit.cli.replay_cmd:replay_",
     },

@@ -13,11 +13,11 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 
+from audit.dossier import StoredFile
 from audit.findings import Finding, failed, passed, unchecked
 from audit.hashing import Hashed, Job, digest_stream, hashed
-from audit.source import open_plain
 from audit.walking import Found, read_plain, walk
-from core.errors import SynclineError
+from core.errors import SynclineError, Unavailable
 from core.limits import LIMITS, Limits
 from core.logs import printable
 from core.progress import NullProgress, Progress
@@ -27,12 +27,13 @@ from sync.manifest import Manifest
 _SHOWN_COUNT_MAX = 20
 
 
-def check_inventory(path: Path, manifest: Manifest) -> Finding:
+def check_inventory(inventory: StoredFile, manifest: Manifest) -> Finding:
     """The inventory is the one that the manifest signs."""
-    with open_plain(path) as file:
-        digest = None if file is None else digest_stream(file).sha256
-    if digest is None:
-        return unchecked("inventory", "inventory.sha256 cannot be read", "fetch the mirror's .syncline")
+    try:
+        with inventory.open() as file:
+            digest = digest_stream(file).sha256
+    except (OSError, Unavailable):
+        return unchecked("inventory", "inventory.sha256 cannot be read", "copy the evidence whole, again")
     if digest != manifest.inventory_sha256:
         return failed(
             "inventory",
@@ -50,29 +51,39 @@ def check_content(
     progress: Progress | None = None,
 ) -> list[Finding]:
     """Every file of the (checked) inventory has its bytes, and no other file stands in `folder`."""
-    tally = _Tally(progress if progress is not None else NullProgress())
-    tally.progress.begin(f"checking {manifest.dataset}", manifest.bytes)
+    tally = Tally()
+    shown = progress if progress is not None else NullProgress()
+    shown.begin(f"checking {manifest.dataset}", manifest.bytes)
     try:
         with inventory.open("rb") as lines:
-            _compare(folder, read(lines, limits), tally)
+            _compare(folder, read(lines, limits), tally, shown)
     except SynclineError as error:
         return [failed("inventory", error.message, error.remedy)]
     finally:
-        tally.progress.end()
+        shown.end()
     return tally.findings(manifest)
 
 
-class _Tally:
+class Tally:
     """What the comparison found so far; names beyond the first few are only counted."""
 
-    def __init__(self, progress: Progress) -> None:
-        self.progress = progress
+    def __init__(self) -> None:
         self.files = 0
         self.bytes = 0
         self.wrong = Names()
         self.missing = Names()
         self.extra = Names()
         self.unreadable = Names()
+
+    def add(self, path: bytes, signed: str, here: Hashed | None) -> None:
+        """A file that should be there with the hash `signed`, and what was found in it."""
+        self.files += 1
+        if here is None:
+            self.unreadable.add(path)
+            return
+        self.bytes += here.size
+        if here.sha256 != signed:
+            self.wrong.add(path)
 
     def findings(self, manifest: Manifest) -> list[Finding]:
         bad = [
@@ -131,14 +142,14 @@ class Names:
         return (*self._first, f"… and {more} more") if more else tuple(self._first)
 
 
-def _compare(folder: Path, entries: Iterator[Entry], tally: _Tally) -> None:
+def _compare(folder: Path, entries: Iterator[Entry], tally: Tally, progress: Progress) -> None:
     with closing(walk(folder)) as found:
-        for (path, signed), here in hashed(_jobs(folder, entries, found, tally), tally.progress):
-            _settle(path, signed, here, tally)
+        for (path, signed), here in hashed(_jobs(folder, entries, found, tally), progress):
+            tally.add(path, signed, here)
 
 
 def _jobs(
-    folder: Path, entries: Iterator[Entry], found: Iterable[Found], tally: _Tally
+    folder: Path, entries: Iterator[Entry], found: Iterable[Found], tally: Tally
 ) -> Iterator[Job[tuple[bytes, str]]]:
     for path, entry, here in _merge(entries, found):
         if entry is None:
@@ -149,16 +160,6 @@ def _jobs(
             tally.wrong.add(path)
         else:
             yield Job((path, entry.sha256), here.size, partial(read_plain, folder, path))
-
-
-def _settle(path: bytes, signed: str, here: Hashed | None, tally: _Tally) -> None:
-    tally.files += 1
-    if here is None:
-        tally.unreadable.add(path)
-        return
-    tally.bytes += here.size
-    if here.sha256 != signed:
-        tally.wrong.add(path)
 
 
 def _merge(

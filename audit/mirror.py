@@ -180,7 +180,7 @@ def _check_allowed(
 def _check_data(
     path: Path, evidence: Evidence, manifest: VerifiedManifest, limits: Limits, progress: Progress | None
 ) -> list[Finding]:
-    inventory = check_inventory(evidence.inventory, manifest.manifest)
+    inventory = check_inventory(DiskFile("inventory.sha256", evidence.inventory), manifest.manifest)
     if inventory.result is not Result.PASSED:
         return [inventory, unchecked("files", "without the signed inventory nothing says what they must be")]
     return [inventory, *check_content(path, evidence.inventory, manifest.manifest, limits, progress)]

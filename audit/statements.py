@@ -34,6 +34,7 @@ _FALSE = "do not rely on it; ask who gave it to you, and tell the federation's a
 
 _BY_HAND = "do not check by hand with that file"
 
+_KEY_NAME = re.compile(r"([a-z0-9-]+)(?:\.[0-9]+)?\.ed25519\.pem", re.ASCII)
 _PEM = re.compile(rb"-----BEGIN PUBLIC KEY-----.*?-----END PUBLIC KEY-----", re.DOTALL)
 
 
@@ -173,13 +174,16 @@ def check_keys(keys: Sequence[tuple[str, bytes]], chain: Chain, log_policy: byte
 
 
 def _keys_named(name: str, chain: Chain) -> list[bytes]:
+    """The Ed25519 keys that a file of this name may hold: a partner's, the hub's, a log's …"""
+    registries = [each.registry for each in chain]
     if name == "log.pem":
-        return [log.key for each in chain for log in each.registry.logs]
-    who = name.partition(".")[0]  # <who>.ed25519.pem, and <who>.2.ed25519.pem where there were several
+        return [log.key for each in registries for log in each.logs]
+    matched = _KEY_NAME.fullmatch(name)
+    who = "" if matched is None else matched[1]
     if who == "administrators":
-        return [key.ed25519 for each in chain for key in each.registry.administrators.keys]
+        return [key.ed25519 for each in registries for key in each.administrators.keys]
     if who == "hub":
-        return [key.ed25519 for each in chain for key in each.registry.hub_keys]
+        return [key.ed25519 for each in registries for key in each.hub_keys]
     return [key.ed25519 for key in owner_keys(chain, PartnerId(who))]
 
 

@@ -62,6 +62,7 @@ class Federation:
     clock: ManualClock
     log_key: WitnessKey
     administrator: SigningKey = field(default_factory=SigningKey.generate)
+    hub: SigningKey = field(default_factory=SigningKey.generate)
     signing: dict[str, SigningKey] = field(default_factory=dict[str, SigningKey])
     witness: dict[str, WitnessKey] = field(default_factory=dict[str, WitnessKey])
     chain: list[VerifiedRegistry] = field(default_factory=list[VerifiedRegistry])
@@ -72,7 +73,7 @@ class Federation:
         first = first_registry(
             FEDERATION,
             Administrators((made.administrator.public,), 1),
-            (),
+            (made.hub.public,),
             (RegistryLog(ORIGIN, made.log_key.public),),
             (),
             clock.now(),

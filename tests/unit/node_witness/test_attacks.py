@@ -6,12 +6,16 @@ from datetime import timedelta
 import pytest
 
 from core.errors import Untrusted
+from core.names import DatasetId
 from node.alarms import SHOWN_TWO_HISTORIES
+from node.publish.receipts import ReceiptStore
+from security.envelope import RECEIPT, parse, sign
 from security.tlog.checkpoint import open_checkpoint, parse_checkpoint, sign_checkpoint
 from security.tlog.leaf import make_leaf, registry_leaf
 from security.tlog.note import parse_note
+from sync.receipt import Receipt
 from tests.unit.node_witness.conftest import Node
-from tests.unit.node_witness.fake_log import ORIGIN, FakeHub, FakeLog, Federation
+from tests.unit.node_witness.fake_log import FEDERATION, ORIGIN, FakeHub, FakeLog, Federation
 
 
 def evidence(node: Node, name: str) -> bytes:
@@ -312,3 +316,41 @@ def test_quorum_is_of_those_seen_in_thirty_days_with_cosignatures_of_a_day(
     standing = node.looks[-1].standing
     assert standing is not None
     assert (standing.count, standing.of, standing.needed) == (1, 2, 2)
+
+
+def promised(node: Node, log: FakeLog, federation: Federation, index: int, leaf: bytes) -> None:
+    """The node holds the hub's receipt for a version of its own."""
+    envelope = log.manifest("geology", 1, None)
+    manifest_id = parse(envelope).id
+    receipt = Receipt(
+        federation=FEDERATION,
+        log=log.origin,
+        dataset=DatasetId("la-dgm/geology"),
+        manifest_sha256=manifest_id,
+        leaf_index=index,
+        leaf=leaf,
+        accept_time=federation.clock.now(),
+    )
+    signed = sign(RECEIPT, receipt.to_payload(), [federation.hub])
+    ReceiptStore(node.state_dir).keep_version(receipt.dataset, 1, manifest_id, envelope, signed)
+
+
+def test_dropped_leaf_that_a_receipt_promised(
+    node: Node, hub: FakeHub, log: FakeLog, federation: Federation
+) -> None:
+    """A version is accepted, receipted, and another leaf stands in its place before anybody looks."""
+    promised(node, log, federation, 20, make_leaf({"v": 1, "type": "version"})[0])
+    node.catch_up(hub)
+    assert not node.open  # the checkpoint does not reach so far yet
+    log.strangers(3)
+    log.sign()
+    node.catch_up(hub)
+    (alarm,) = node.open
+    assert alarm.kind == "dropped-leaf" and alarm.facts["leaf_index"] == 20
+    assert evidence(node, "receipt.json") and evidence(node, "checkpoint")
+
+
+def test_a_promise_that_was_kept(node: Node, hub: FakeHub, log: FakeLog, federation: Federation) -> None:
+    promised(node, log, federation, 19, log.leaves[19])
+    node.catch_up(hub)
+    assert not node.open

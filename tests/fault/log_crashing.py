@@ -1,11 +1,11 @@
 """A hub whose log two processes write, one of which is killed by SIGKILL at each of its database steps in
 turn: `python log_crashing.py FOLDER STRIDE`.
 
-For each step a fresh copy of a hub, and two processes. One commits a version and acts, logs an hour's
-refusals, makes checkpoints, has one cosigned, and dies at its step, before or after a statement or at a commit.
-The other does an operator's work beside it, to its end. Then a third opens the hub, demands that all is in
-order, and does the same work to the end. Every checkpoint that one of them has seen stands in a file beside the
-hub. Prints a line for each step.
+For each step a fresh copy of a hub, and two processes. One commits a version and acts, logs refusals, makes
+checkpoints, has one cosigned, and dies at its step, before or after a statement or at a commit. The
+other does an operator's work beside it, to its end. Then a third opens the hub, demands that all is in order,
+and does the same work to the end. Every checkpoint that one of them has seen stands in a file beside the hub.
+Prints a line for each step.
 """
 
 import json

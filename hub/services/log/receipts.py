@@ -13,16 +13,15 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from core.clock import format_instant
 from core.names import DatasetId
 from hub.services.context import Context
 from hub.services.registry import RegistryService
 from hub.storage import schema
 from security import envelope as dsse
-from security.canonical import JSON, canonical
-from security.fields import encode_base64
 from security.keys import SigningKey
 from security.keystore import load_signing_key
+from security.tlog.position import position
+from sync.receipt import Receipt
 
 _KEPT_COUNT = 1024  # about 8 KiB each
 
@@ -44,17 +43,18 @@ class Receipts:
             leaf: bytes = connection.execute(
                 sa.select(schema.leaves.c.leaf).where(schema.leaves.c.idx == leaf_index)
             ).scalar_one()
-        payload: dict[str, JSON] = {
-            "v": 1,
-            "federation": registry.federation,
-            "log": registry.logs[-1].origin,
-            "dataset": dataset,
-            "manifest_sha256": manifest_id,
-            "leaf_index": leaf_index,
-            "leaf": encode_base64(leaf),
-            "accept_time": format_instant(accept_time),
-        }
-        return self._signed(canonical(payload))
+        # A leaf that a continued log has taken over belongs to the log that had it first.
+        number, _ = position(registry.logs, registry.logs[-1].origin, leaf_index)
+        receipt = Receipt(
+            federation=registry.federation,
+            log=registry.logs[number].origin,
+            dataset=dataset,
+            manifest_sha256=manifest_id,
+            leaf_index=leaf_index,
+            leaf=leaf,
+            accept_time=accept_time,
+        )
+        return self._signed(receipt.to_payload())
 
     def _signed(self, payload: bytes) -> bytes:
         with self._lock:

@@ -8,6 +8,7 @@ lane, or the log itself, is opened without a gap over the whole period. A period
 time < end`.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -75,26 +76,31 @@ class Deliveries:
 def deliveries(
     dossier: Dossier, dataset: DatasetId, partner: str, begin: datetime, end: datetime
 ) -> Deliveries:
-    """What was logged as delivered to `partner` from `begin` until `end`. Pure."""
+    """What was logged as delivered to `partner` from `begin` until `end`. Pure; one pass over the records."""
     owner = owner_of(dataset)
+    found: list[LoggedRecord] = []
 
-    def wanted(record: LoggedRecord) -> bool:
-        about = record.type == "delivery" and record.object == dataset and record.partner == partner
-        return about and begin <= record.time < end
+    def noting() -> Iterator[LoggedRecord]:
+        for record in dossier.records:
+            about = record.type == "delivery" and record.object == dataset and record.partner == partner
+            if about and begin <= record.time < end:
+                found.append(record)
+            yield record
 
-    found = tuple(record for record in dossier.records if wanted(record))
-    missing, by = "", None
+    by: Stretch | None = None
+    lane: list[Stretch] = []
+    for each in stretches(noting(), dossier.registry_positions, owner):
+        if by is None and each.covers(begin, end):
+            by = each
+        if each.kind == LANE:
+            lane.append(each)
+    missing = "" if by is not None else _missing(lane, owner)
     if partner == owner:
-        missing = f"{owner} is the owner, and an owner's own reading is not logged as a delivery"
-    else:
-        seen = list(stretches(dossier, owner))
-        by = next((each for each in seen if each.covers(begin, end)), None)
-        missing = "" if by is not None else _missing(seen, owner)
-    return Deliveries(dataset, partner, begin, end, found, by, missing)
+        by, missing = None, f"{owner} is the owner, and an owner's own reading is not logged as a delivery"
+    return Deliveries(dataset, partner, begin, end, tuple(found), by, missing)
 
 
-def _missing(seen: list[Stretch], owner: str) -> str:
-    lane = [each for each in seen if each.kind == LANE]
+def _missing(lane: list[Stretch], owner: str) -> str:
     if not lane:
         return f"the lane of {owner} is not opened in it"
     longest = max(lane, key=lambda each: each.last.time - each.first.time)

@@ -9,13 +9,14 @@ a doubt is not certain. Membership is that of the registry statements at hand, a
 where they are opened: a suspension that was not opened cannot be seen.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 from audit.dossier import DatasetDossier, Dossier, LoggedRecord, Position
 from audit.plain import hidden_count, instant, sentence
 from audit.stretch import stretches
-from core.names import PartnerId, owner_of
+from core.names import DatasetId, PartnerId, owner_of
 from security.members import ACTIVE
 from security.policy import VerifiedPolicy
 from security.registry import VerifiedRegistry
@@ -48,6 +49,40 @@ class Replayed:
         return self.allowed is not None and not self.doubts
 
 
+@dataclass(slots=True)
+class _Seen:
+    """What the records say about that time: the places around it, the policies around it, the last act about
+    the partner, and whether a stretch without a gap reaches from the policy in force beyond the time.
+    """
+
+    last: Position | None = None
+    following: Position | None = None
+    policy: LoggedRecord | None = None
+    next_policy: LoggedRecord | None = None
+    act: tuple[str, datetime] | None = None
+    opened: bool = False
+
+    def noting(
+        self, dossier: Dossier, dataset: DatasetId, partner: PartnerId, at: datetime
+    ) -> Iterator[LoggedRecord]:
+        """The records as they are, noted on the way."""
+        for record in dossier.records:
+            by_then = record.time <= at
+            if self.following is None:
+                self.last, self.following = (
+                    (record.position, None) if by_then else (self.last, record.position)
+                )
+            if record.type == "policy" and record.object == dataset:
+                if by_then:
+                    self.policy, self.next_policy = record, None
+                elif self.next_policy is None:
+                    self.next_policy = record
+            elif record.type == "act" and record.object == partner and by_then:
+                state = _SUSPENSIONS.get(str(record.detail.get("act")))
+                self.act = (state, record.time) if state is not None else self.act
+            yield record
+
+
 @dataclass(frozen=True, slots=True)
 class _Policy:
     """The policy in force; `statement` None where there was none yet, or where it is not at hand."""
@@ -71,8 +106,9 @@ def replay(
 ) -> Replayed:
     """May `partner` do `action` at `at`? Pure. Raises `InvalidInput` for an unknown action."""
     check_action(action)
-    policy = _policy_at(dossier, dataset, at)
-    member = _member_at(dossier, partner, at)
+    seen = _look(dossier, dataset.dataset, partner, at)
+    policy = _policy_at(dataset, seen)
+    member = _member_at(dossier, partner, at, seen)
     owner = owner_of(dataset.dataset)
     rules = [] if policy.statement is None else [each.rule for each in policy.statement.rules]
     seq = 0 if policy.statement is None else policy.statement.policy.seq
@@ -116,20 +152,17 @@ def _about_policy(policy: _Policy, decision: Decision) -> tuple[str, ...]:
     return doubts
 
 
-def _policy_at(dossier: Dossier, dataset: DatasetDossier, at: datetime) -> _Policy:
+def _policy_at(dataset: DatasetDossier, seen: _Seen) -> _Policy:
     """The last policy that the log accepted by then, and whether another may have come after it."""
     statements = {each.id: each for each in dataset.policies}
-    logged = [r for r in dossier.records if r.type == "policy" and r.object == dataset.dataset]
-    before = [record for record in logged if record.time <= at]
-    after = [record for record in logged if record.time > at]
-    current = before[-1] if before else None
+    current = seen.policy
     statement = None if current is None else statements.get(current.statement_sha256 or "")
-    following = statements.get(after[0].statement_sha256 or "") if after else None
+    following = None if seen.next_policy is None else statements.get(seen.next_policy.statement_sha256 or "")
     chained = following is not None and following.policy.prev == (
         None if current is None else current.statement_sha256
     )
     # Statements name the one before: no other policy was accepted between two that follow each other.
-    if chained or _opened(dossier, dataset, at, current):
+    if chained or seen.opened:
         return _Policy(current, statement, "")
     if current is None:
         return _Policy(None, None, "no policy that was accepted by then is part of this evidence")
@@ -138,18 +171,20 @@ def _policy_at(dossier: Dossier, dataset: DatasetDossier, at: datetime) -> _Poli
     )
 
 
-def _opened(dossier: Dossier, dataset: DatasetDossier, at: datetime, current: LoggedRecord | None) -> bool:
-    """Whether every policy that was accepted by then must stand among the records."""
-    return any(
-        at < each.last.time
-        and (each.from_start or (current is not None and each.first.position <= current.position))
-        for each in stretches(dossier, owner_of(dataset.dataset))
-    )
+def _look(dossier: Dossier, dataset: DatasetId, partner: PartnerId, at: datetime) -> _Seen:
+    """One pass over the records."""
+    seen = _Seen()
+    for each in stretches(
+        seen.noting(dossier, dataset, partner, at), dossier.registry_positions, owner_of(dataset)
+    ):
+        begun = each.from_start or (seen.policy is not None and each.first.position <= seen.policy.position)
+        seen.opened = seen.opened or (begun and at < each.last.time)
+    return seen
 
 
-def _member_at(dossier: Dossier, partner: PartnerId, at: datetime) -> _Member:
+def _member_at(dossier: Dossier, partner: PartnerId, at: datetime, seen: _Seen) -> _Member:
     """What the registry in force said of the partner, and the operator's acts, where they are opened."""
-    last, following = _around(dossier, at)
+    last, following = seen.last, seen.following
     sure: list[VerifiedRegistry] = []
     maybe: list[VerifiedRegistry] = []
     for each in dossier.registries:
@@ -171,9 +206,8 @@ def _member_at(dossier: Dossier, partner: PartnerId, at: datetime) -> _Member:
     if current.expires <= at:
         doubts += (f"registry statement {current.seq} had expired by then, and its successor is missing",)
     state = _state(known[-1], partner)
-    act = _last_act(dossier, partner, at)
-    if state == ACTIVE and act is not None and act[0] != ACTIVE:
-        return _Member(current.seq, f"the operator {act[0]} {partner} on {instant(act[1])}", ())
+    if state == ACTIVE and seen.act is not None and seen.act[0] != ACTIVE:
+        return _Member(current.seq, f"the operator {seen.act[0]} {partner} on {instant(seen.act[1])}", ())
     refusal = (
         f"{partner} was {state} in the registry" if state else f"{partner} was no member of the federation"
     )
@@ -183,22 +217,3 @@ def _member_at(dossier: Dossier, partner: PartnerId, at: datetime) -> _Member:
 def _state(registry: VerifiedRegistry, partner: PartnerId) -> str:
     entry = registry.registry.partner(partner)
     return "" if entry is None else entry.state
-
-
-def _around(dossier: Dossier, at: datetime) -> tuple[Position | None, Position | None]:
-    """The places of the last record by then, and of the first after it."""
-    last: Position | None = None
-    for record in dossier.records:
-        if record.time > at:
-            return last, record.position
-        last = record.position
-    return last, None
-
-
-def _last_act(dossier: Dossier, partner: PartnerId, at: datetime) -> tuple[str, datetime] | None:
-    found = None
-    for record in dossier.records:
-        if record.type == "act" and record.object == partner and record.time <= at:
-            state = _SUSPENSIONS.get(str(record.detail.get("act")))
-            found = (state, record.time) if state is not None else found
-    return found

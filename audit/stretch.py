@@ -1,6 +1,6 @@
 """Stretches of the log that are opened without a gap: of these alone may be said what was not logged.
 
-    for stretch in stretches(dossier, owner): stretch.covers(begin, end)
+    for stretch in stretches(dossier.records, dossier.registry_positions, owner): stretch.covers(begin, end)
 
 Two kinds: a stretch of the owner's *lane*, records n, n + 1, … each naming the commitment before; and a
 stretch of the *log* itself, index by index, registry leaves among them. One pass, a few values a stretch: a
@@ -10,11 +10,11 @@ Rule: a stretch covers a time only with a record before its beginning (or from t
 first record on) and one at or after its end.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from audit.dossier import Dossier, LoggedRecord, Position
+from audit.dossier import LoggedRecord, Position
 from core.names import PartnerId
 
 LANE = "lane"
@@ -48,12 +48,14 @@ class Stretch:
         self.last = record
 
 
-def stretches(dossier: Dossier, owner: PartnerId) -> Iterator[Stretch]:
-    """The stretches of the owner's lane and of the log, of both kinds mixed."""
-    between = set(dossier.registry_positions.values())
+def stretches(
+    records: Iterable[LoggedRecord], registry_positions: Mapping[int, Position], owner: PartnerId
+) -> Iterator[Stretch]:
+    """The stretches of the owner's lane and of the log, of both kinds mixed; most may be a record long."""
+    between = set(registry_positions.values())
     lane: Stretch | None = None
     log: Stretch | None = None
-    for record in dossier.records:
+    for record in records:
         place = record.lane
         if place is not None and place.owner == owner:
             if lane is not None and _follows_in_lane(lane.last, record):

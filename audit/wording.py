@@ -35,8 +35,11 @@ def data_words(story: Story) -> str:
     """Whether the data were read, or the statements about them alone."""
     if not any(version.has_content for each in story.datasets for version in each.versions):
         return "The data are not part of this evidence; the statements about them are."
-    if any(finding.check == "files" and finding.result is Result.PASSED for finding in story.findings):
+    results = {finding.result for finding in story.findings if finding.check == "files"}
+    if results == {Result.PASSED}:
         return "Every file of the data was read and compared with its signed digest."
+    if results:
+        return "The data were read, but not every file is as signed: see the checks."
     return "The data were not read: `syncline-audit verify` compares every file with its signed digest."
 
 
@@ -134,5 +137,5 @@ def witness_words(story: Story) -> str:
     count = len({seen.name for seen in story.cosigned})
     if not story.witnesses_known:
         return "The registry names no witness."
-    enough = "which is a quorum" if count >= story.quorum else f"a quorum would be {story.quorum}"
-    return f"{count} of {story.witnesses_known} witnesses cosigned the checkpoint; {enough}."
+    enough = ", which is a quorum" if count >= story.quorum else f"; a quorum would be {story.quorum}"
+    return f"{count} of {story.witnesses_known} witnesses cosigned the checkpoint{enough}."

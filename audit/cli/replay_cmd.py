@@ -102,9 +102,7 @@ def _decision(told: Replayed | None) -> Iterator[str]:
     else:
         verb = "would have been allowed" if told.allowed else "would not have been allowed"
         yield f"As far as this evidence shows, {told.partner} {verb} to {what}; it is not certain."
-    yield f"  why: {told.reason}"
-    if told.rule is not None:
-        yield f"  rule {told.rule}: {told.rule_words}"
+    yield f"  rule {told.rule}: {told.rule_words}" if told.rule is not None else f"  {told.reason}"
     if told.policy_seq is not None and told.policy_since is not None:
         yield f"  policy {told.policy_seq}, in force from {instant(told.policy_since)}, id {told.policy_id}"
     if told.registry_seq is not None:

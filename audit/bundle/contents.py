@@ -102,7 +102,7 @@ class BundleVersion:
     @property
     def folder(self) -> str:
         """`<seq>-<id8>`."""
-        return f"{self.seq}-{self.id[:ID_CHARACTERS]}"
+        return version_folder(self.seq, self.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +116,13 @@ class BundlePolicy:
 
 @dataclass(frozen=True, slots=True)
 class BundleDataset:
-    """What is in the bundle about a dataset. `acknowledgements`: leaf index and envelope, ascending."""
+    """What is in the bundle about a dataset. `versions` ascend by `version_folder`, `policies` by seq,
+    `acknowledgements` (leaf index and envelope) by index.
+    """
 
     dataset: DatasetId
-    versions: Sequence[BundleVersion]
-    policies: Sequence[BundlePolicy]
+    versions: Iterable[BundleVersion]
+    policies: Iterable[BundlePolicy]
     acknowledgements: Iterable[tuple[int, bytes]]
 
 
@@ -155,6 +157,11 @@ class Contents:
     registries: Sequence[BundleRegistry]
 
 
+def version_folder(seq: int, id: str) -> str:  # noqa: A002 - the noun's own name
+    """The folder of a version. Folders are sorted as text, not as numbers."""
+    return f"{seq}-{id[:ID_CHARACTERS]}"
+
+
 def write_contents(bag: Bag, contents: Contents, progress: Progress) -> None:
     """Write the payload. Raises `Corrupt` when content or an inventory is not what was signed."""
     for dataset in sorted(contents.datasets, key=lambda each: f"{each.dataset}/".encode()):
@@ -180,10 +187,10 @@ def _write_dataset(bag: Bag, dataset: BundleDataset, progress: Progress) -> None
     folder = f"data/datasets/{dataset.dataset}"
     for index, envelope in dataset.acknowledgements:
         bag.add(f"{folder}/acknowledgements/{index:012}.json", envelope)
-    for policy in sorted(dataset.policies, key=lambda each: each.seq):
+    for policy in dataset.policies:
         bag.add(f"{folder}/policies/{policy.seq:08}.json", policy.envelope)
         bag.add(f"{folder}/policies/{policy.seq:08}.rules.json", policy.rules)
-    for version in sorted(dataset.versions, key=lambda each: f"{each.folder}/"):
+    for version in dataset.versions:
         _write_version(bag, f"{folder}/versions/{version.folder}", dataset.dataset, version, progress)
 
 

@@ -22,15 +22,18 @@ from core.errors import Corrupt, InvalidInput
 from core.limits import LIMITS, Limits
 from hub.layout import Layout
 from hub.services import founding
+from hub.services.auditors import AuditorService
 from hub.services.catalogue import CatalogueService
 from hub.services.changes import ChangesService
 from hub.services.content import ContentService
 from hub.services.context import AdministratorKeys, Context, Federation, Quotas
 from hub.services.enrolment import EnrolmentService
+from hub.services.export import ExportService
 from hub.services.fleet import FleetService
 from hub.services.fsck import FsckService
 from hub.services.log import LogService
 from hub.services.log.receipts import Receipts
+from hub.services.log_continuation import LogContinuation
 from hub.services.registry import RegistryService
 from hub.services.retention import RetentionService
 from hub.services.rotation import RotationService
@@ -60,14 +63,19 @@ class Hub:
         self.translog = TransparencyLog(context)
         self.registry = RegistryService(context, self.translog)
         self.sharing = SharingService(context, self.registry)
+        self.auditors = AuditorService(context, self.registry, self.translog)
         self.rotation = RotationService(context, self.registry, self.translog)
         self.enrolment = EnrolmentService(context, self.registry, self.translog)
         self.log = LogService(context, self.registry, self.sharing, self.translog)
+        self.log_continuation = LogContinuation(context, self.registry, self.translog)
         receipts = Receipts(context, self.registry)
         self.catalogue = CatalogueService(context, self.registry, self.sharing, self.translog, receipts)
         self.content = ContentService(context, self.registry, self.sharing, self.translog)
         self.changes = ChangesService(context, self.registry, self.sharing)
         self.fleet = FleetService(context, self.registry, self.translog)
+        self.export = ExportService(
+            context, self.registry, self.sharing, self.auditors, self.translog, self.log
+        )
         self.fsck = FsckService(context)
         self.retention = RetentionService(context)
 

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from core.clock import format_instant
 from core.errors import Conflict, Denied, InvalidInput, Unavailable
 from core.names import NodeName, PartnerId, check_node, check_partner
+from hub.services import acts
 from hub.services.certificates import NodeCertificates
 from hub.services.context import Context
 from hub.services.registry import RegistryService
@@ -144,6 +145,11 @@ class Invitations:
         state = self._registry.membership(connection)
         if state.standing(partner) == REVOKED:
             raise Denied(f"{partner} was revoked", remedy="invite it under another id", reason="REVOKED")
+        auditors = {each.id for each in acts.waiting_auditors(connection)}
+        if partner in auditors or state.registry.registry.auditor(partner) is not None:
+            raise Conflict(
+                f"{partner} is an auditor's id", remedy="invite it under another id", reason="NAME_TAKEN"
+            )
         if (partner, node) in state.members and not replace:
             raise Conflict(
                 f"node {node} of {partner} is enrolled already",

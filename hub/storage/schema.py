@@ -230,8 +230,8 @@ log_checkpoints = Table(
     Column("made", Text, nullable=False),
 )
 
-#: Witnesses' cosignatures of checkpoints: each one's newest, and for some hours those before. `signature` is
-#: what follows the key id in a note.
+#: Witnesses' cosignatures of checkpoints: each one's newest (`last`), and for some hours those before.
+#: `signature` is what follows the key id in a note.
 log_cosignatures = Table(
     "log_cosignatures",
     metadata,
@@ -243,7 +243,9 @@ log_cosignatures = Table(
     Column("key_id", LargeBinary, nullable=False),
     Column("signature", LargeBinary, nullable=False),
     Column("time", Text, nullable=False),
+    Column("last", Boolean, nullable=False),
     ForeignKeyConstraint(["origin", "size"], ["log_checkpoints.origin", "log_checkpoints.size"]),
+    Index("ix_log_cosignatures_last", "origin", "last"),
     Index("ix_log_cosignatures_partner", "origin", "partner", "node", "size"),
 )
 

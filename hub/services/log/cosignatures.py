@@ -179,7 +179,7 @@ class Cosignatures:
         at: datetime,
     ) -> None:
         table = schema.log_cosignatures
-        values = {
+        values: dict[str, object] = {
             "key": witness.key,
             "key_id": signature.key_id,
             "signature": signature.signature,
@@ -189,6 +189,8 @@ class Cosignatures:
             table.c.origin == signed.origin, table.c.partner == caller.partner, table.c.node == caller.node
         )
         with self._context.database.write(visible=False) as connection:
+            newest = connection.execute(sa.select(sa.func.max(table.c.size)).where(mine)).scalar_one_or_none()
+            values["last"] = newest is None or signed.size >= newest
             connection.execute(
                 insert(table)
                 .values(
@@ -196,31 +198,21 @@ class Cosignatures:
                 )
                 .on_conflict_do_update(index_elements=["origin", "size", "partner", "node"], set_=values)
             )
-            newest = sa.select(sa.func.max(table.c.size)).where(mine).scalar_subquery()
+            if values["last"]:
+                connection.execute(
+                    table.update().where(mine, table.c.last, table.c.size < signed.size).values(last=False)
+                )
             old = format_instant(self._ago(_KEPT_PERIODS * self._limits.refusals_every_s))
-            connection.execute(table.delete().where(mine, table.c.size < newest, table.c.time < old))
+            connection.execute(table.delete().where(mine, table.c.last.is_(False), table.c.time < old))
 
     def _last_of_each(self, connection: sa.Connection, origin: str) -> Sequence[sa.Row[Any]]:
         """What each witness that counts and was seen lately has cosigned last."""
         table = schema.log_cosignatures
-        last = (
-            sa.select(table.c.partner, table.c.node, sa.func.max(table.c.size).label("size"))
-            .where(table.c.origin == origin)
-            .group_by(table.c.partner, table.c.node)
-            .subquery()
-        )
         rows = connection.execute(
             _with_made()
-            .join(
-                last,
-                sa.and_(
-                    last.c.partner == table.c.partner,
-                    last.c.node == table.c.node,
-                    last.c.size == table.c.size,
-                ),
-            )
             .where(
                 table.c.origin == origin,
+                table.c.last,
                 table.c.time > format_instant(self._ago(self._limits.witness_seen_s)),
             )
             .order_by(table.c.time.desc(), table.c.partner, table.c.node)

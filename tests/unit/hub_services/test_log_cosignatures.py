@@ -174,6 +174,7 @@ def _smuggle(federation: TestFederation, who: str, size: int) -> None:
     member = federation.members[who]
     (line,) = parse_note(cosigned(federation, who)).signatures
     with federation.hub._context.database.write() as connection:
+        connection.execute(schema.log_cosignatures.update().values(last=False))
         connection.execute(
             schema.log_cosignatures.insert().values(
                 origin="test-geo/log",
@@ -184,6 +185,7 @@ def _smuggle(federation: TestFederation, who: str, size: int) -> None:
                 key_id=line.key_id,
                 signature=line.signature,
                 time="2026-11-22T12:00:00Z",
+                last=True,
             )
         )
 

@@ -42,6 +42,7 @@ def upgrade() -> None:
         sa.Column("key_id", sa.LargeBinary(), nullable=False),
         sa.Column("signature", sa.LargeBinary(), nullable=False),
         sa.Column("time", sa.Text(), nullable=False),
+        sa.Column("last", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(
             ["origin", "size"],
             ["log_checkpoints.origin", "log_checkpoints.size"],
@@ -49,6 +50,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("origin", "size", "partner", "node", name=op.f("pk_log_cosignatures")),
     )
+    op.create_index("ix_log_cosignatures_last", "log_cosignatures", ["origin", "last"])
     op.create_index("ix_log_cosignatures_partner", "log_cosignatures", ["origin", "partner", "node", "size"])
     op.create_table(
         "refusals",

@@ -84,7 +84,7 @@ class _Pass:
             limits,
             path_bytes_max=limits.path_bytes_max + 512,
             path_depth_max=limits.path_depth_max + 12,
-            files_count_max=limits.bundle_files_count_max,
+            files_count_max=limits.bundle_files_count_max + 1,  # `_counted` says it better
         )
         self._checked = checked
         self._files = self._bytes = 0

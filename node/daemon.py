@@ -321,6 +321,7 @@ class Daemon:
                 if engine.witness():
                     self._changed.set()  # there is more of the log to read
                 engine.report()
+                engine.collect()
             self._stop.wait(_TURN_S)
 
     def _handlers(

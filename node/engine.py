@@ -24,6 +24,7 @@ from node.board_progress import BoardProgress
 from node.config import PublishSection
 from node.greeting import Reception
 from node.publish import Publisher, PublishOutcome, PublishState, dataset_status
+from node.publish.collect import Collector
 from node.publish.records import PublishRecords
 from node.publish.recover import hub_turned_back
 from node.results import PassOutcome, Result
@@ -31,9 +32,10 @@ from node.session import Session
 from node.status import AlarmStatus, WitnessStatus
 from node.subscribe import MirrorOutcome, MirrorState, Subscriber
 from node.witness import Witness, WitnessReport
+from node.witnessed import Witnessed
 
 #: Faults of the whole node in spite of which everything is done.
-_STOP_NOTHING = ("certificate", "clock", "registry", "settings", "witness")
+_STOP_NOTHING = ("certificate", "clock", "registry", "settings", "witness", "proofs")
 
 log = get_logger("node.engine")
 
@@ -63,6 +65,8 @@ class Engine:
             limits=session.limits,
         )
 
+        self._view = Witnessed(session.settings.node.state_dir, session.state, session.clock, session.limits)
+
     def run_pass(self, progress: Progress | None = None) -> PassOutcome:
         """Everything once."""
         results: list[Result] = []
@@ -70,7 +74,8 @@ class Engine:
         try:
             self.greet()
         except SynclineError as error:
-            return PassOutcome((), {"hub": error})
+            alarm = summary(self._alarms.open())  # the gravest thing, whether or not the hub answers
+            return PassOutcome((), {"hub": error} if alarm is None else {"hub": error, "alarm": alarm})
         for section in self._session.settings.publish:
             if self._stopping():
                 break
@@ -85,6 +90,7 @@ class Engine:
             self.report()
         except SynclineError as error:
             errors["report"] = error
+        self.collect()  # at the end: by now a checkpoint covers what was published
         return self.outcome(results, errors)
 
     def outcome(
@@ -98,9 +104,10 @@ class Engine:
         if alarm is not None:
             found["alarm"] = alarm
         faults = self._session.board.report.faults
-        witness = faults.get("witness")
-        if witness is not None and witness.branch == Untrusted.__name__:
-            found["witness"] = Untrusted(witness.message, remedy=witness.remedy, reason=witness.reason)
+        for name in ("witness", "proofs"):
+            fault = faults.get(name)
+            if fault is not None and fault.branch == Untrusted.__name__:
+                found[name] = Untrusted(fault.message, remedy=fault.remedy, reason=fault.reason)
         attention = (
             f"{each}: {faults[each].message} → {faults[each].remedy}"
             for each in _STOP_NOTHING
@@ -206,6 +213,7 @@ class Engine:
                 limits=session.limits,
                 progress=shown,
                 require_witnesses=session.settings.trust.require_witnesses,
+                view=self._view,
             ).sync(listing)
         except SynclineError as error:
             self.lost_contact()
@@ -303,6 +311,25 @@ class Engine:
             behind = seen.behind
         self._show_alarms()
         return behind
+
+    def collect(self) -> None:
+        """The log's proofs of what this node has published, as far as they are to be had by now."""
+        session = self._session
+        try:
+            Collector(
+                session.settings.partner,
+                session.state,
+                session.trust,
+                self.greet(),
+                session.clock,
+                session.limits,
+            ).run(section.id(session.settings.partner) for section in session.settings.publish)
+        except SynclineError as error:
+            self.lost_contact()
+            self._reception.fault("proofs", error)
+        else:
+            self._reception.clear("proofs")
+        self._show_alarms()
 
     def decide(self, name: str, reason: str, who: str) -> Alarm:
         """The operator's decision on an alarm. After the last one of two histories, a new history begins.

@@ -1,19 +1,22 @@
 """The log's proofs of this node's own versions and policies, fetched once a checkpoint covers them.
 
-    collector = Collector(partner, state, trust, hub, limits)
+    collector = Collector(partner, state, trust, hub, clock, limits)
     collector.run([dataset, ...])      # how many are proven now; the others later
 
 Rules: publishing never waits for it; one question for the checkpoint, then one for each statement that it
 covers. The proof must agree with the receipt: the leaf that the hub promised, at the place that it promised;
-else it has rewritten its log (`Untrusted`, DROPPED_LEAF). What the hub cannot give yet is left for later.
+else it has rewritten its log, which is an alarm with both (`Untrusted`, ALARM). What the hub cannot give yet
+is left for later.
 """
 
 from collections.abc import Iterable, Mapping
 
+from core.clock import Clock
 from core.errors import Denied, Unavailable, Untrusted
 from core.limits import LIMITS, Limits
 from core.logs import get_logger
 from core.names import DatasetId, PartnerId
+from node.alarms import DROPPED_LEAF, Alarm, Alarms
 from node.proofs import (
     NOT_COVERED,
     ProvenVersion,
@@ -47,6 +50,7 @@ class Collector:
         state: NodeState,
         trust: TrustStore,
         hub: HubApi,
+        clock: Clock,
         limits: Limits = LIMITS,
     ) -> None:
         self._partner = partner
@@ -54,6 +58,7 @@ class Collector:
         self._store = ReceiptStore(state.state_dir)
         self._trust = trust
         self._hub = hub
+        self._clock = clock
         self._limits = limits
 
     def run(self, datasets: Iterable[DatasetId]) -> int:
@@ -92,10 +97,12 @@ class Collector:
         proven = self._prove(waiting.dataset, envelope, policy)
         if proven is None:
             return False
+        files = proof_files(proven, quorum=0)
         receipt = self._receipt(waiting)
-        if receipt is not None and receipt.log == proven.checkpoint.origin:
-            _check_promise(receipt, proven)
-        self._store.complete(waiting, proof_files(proven, quorum=0))
+        promised = receipt is not None and receipt.log == proven.checkpoint.origin
+        if receipt is not None and promised and not self._check_promise(receipt, proven, files):
+            return False
+        self._store.complete(waiting, files)
         return True
 
     def _policy_of(self, waiting: Waiting, head: Head, policy: VerifiedPolicy) -> bool:
@@ -158,20 +165,32 @@ class Collector:
                 continue  # signed by a hub key that the registry does not list any more
         return None
 
+    def _check_promise(self, receipt: Receipt, proven: ProvenVersion, files: Mapping[str, bytes]) -> bool:
+        """Whether the log has what the receipt promised. Raises `Untrusted` until a person has decided."""
+        if (proven.version.index, leaf_of(proven.version)) == (receipt.leaf_index, receipt.leaf):
+            return True
+        alarm = Alarm.of(
+            DROPPED_LEAF,
+            f"{receipt.log}:{receipt.leaf_index}:{receipt.manifest_sha256}",
+            f"the hub's receipt for a version of {receipt.dataset} promised leaf {receipt.leaf_index}, and"
+            " its log has another one there: it was rewritten",
+            "compare it with other partners, by a channel other than the hub",
+            self._clock.now(),
+            dataset=receipt.dataset,
+            manifest_sha256=receipt.manifest_sha256,
+            leaf_index=receipt.leaf_index,
+        )
+        kept = {name: files[name] for name in ("checkpoint", "version.opening.json", "version.tlog-proof")}
+        alarms = Alarms(self._state.state_dir)
+        alarms.sound(alarm, {"receipt.json": receipt.envelope, **kept})
+        if any(each.id == alarm.id for each in alarms.all() if not each.is_open):
+            return False
+        raise alarm.error()
+
     def _place(self, waiting: Waiting) -> int:
         """Where the hub says that the statement was logged; -1 where it did not say."""
         receipt = self._receipt(waiting)
         return -1 if receipt is None else receipt.leaf_index
-
-
-def _check_promise(receipt: Receipt, proven: ProvenVersion) -> None:
-    if (proven.version.index, leaf_of(proven.version)) != (receipt.leaf_index, receipt.leaf):
-        raise Untrusted(
-            f"the hub's receipt for a version of {receipt.dataset} promised leaf {receipt.leaf_index}, and"
-            " its log has another one there: it was rewritten",
-            remedy="keep the receipt and tell the other partners, by a channel other than the hub",
-            reason="DROPPED_LEAF",
-        )
 
 
 def _without_version(files: Mapping[str, bytes]) -> dict[str, bytes]:

@@ -13,6 +13,7 @@ that has changed meanwhile is received anew.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from core.clock import Clock
 from core.errors import Unavailable, Untrusted
@@ -29,6 +30,7 @@ from node.proofs import (
 )
 from node.subscribe.chain import Grant
 from node.trust import TrustStore
+from security.registry import Registry
 from security.tlog.quorum import count, needed
 from sync.ports import Evidence, HubApi, LeafKind, OrdinalRange, RecipeStream
 
@@ -39,8 +41,17 @@ WAITS = frozenset({NOT_COVERED, NO_QUORUM})
 
 _ASKS_MAX = 4
 
-#: Compares a checkpoint with what this node has witnessed itself. Raises `Untrusted`.
-Compare = Callable[[ProvenVersion], None]
+
+class OwnView(Protocol):
+    """What this node has witnessed itself (`node.witnessed`)."""
+
+    def check(self, proven: ProvenVersion) -> None:
+        """Raises `Untrusted` for a checkpoint that contradicts it."""
+        ...
+
+    def witnesses(self, registry: Registry) -> int:
+        """How many witnesses have cosigned lately."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +66,7 @@ class Proof:
 
 
 class Prover:
-    """Asks one hub for evidence. `compare` knows this node's own history of the log, where it has one."""
+    """Asks one hub for evidence. `view`: this node's own history of the log, where it has one."""
 
     def __init__(
         self,
@@ -66,7 +77,7 @@ class Prover:
         limits: Limits = LIMITS,
         *,
         require_witnesses: bool = False,
-        compare: Compare | None = None,
+        view: OwnView | None = None,
     ) -> None:
         self._hub = hub
         self._trust = trust
@@ -74,7 +85,7 @@ class Prover:
         self._clock = clock
         self._limits = limits
         self._require_witnesses = require_witnesses
-        self._compare = compare
+        self._view = view
 
     def prove(self, grant: Grant, regrant: Callable[[], Grant]) -> Proof:
         """All that proves the version of `grant`; `regrant` receives the policy anew.
@@ -111,8 +122,8 @@ class Prover:
                 raise _PolicyMovedError
             subject = Subject(grant.manifest, grant.policy, self._partner)
             proven = verify_evidence(evidence, subject, self._trust.chain(), self._limits)
-            if self._compare is not None:
-                self._compare(proven)
+            if self._view is not None:
+                self._view.check(proven)
         except Untrusted as error:
             manifest = grant.manifest.manifest
             raise Untrusted(
@@ -139,7 +150,10 @@ class Prover:
 
     def _judged(self, grant: Grant, proven: ProvenVersion) -> Proof:
         fresh = count(proven.cosigned, self._clock.now(), self._limits)
-        quorum = needed(len(witnesses(proven.registry)))
+        registry = proven.registry
+        # A quorum of none would be none at all; those who have cosigned this have been seen by now.
+        seen = len(witnesses(registry)) if self._view is None else self._view.witnesses(registry)
+        quorum = needed(max(1, seen, len(proven.cosigned)))
         if self._require_witnesses and fresh < quorum:
             manifest = grant.manifest.manifest
             raise Unavailable(

@@ -23,7 +23,7 @@ from node.mirror_state import MirrorRow, MirrorTable
 from node.state import NodeState
 from node.subscribe.mirroring import Mirroring, Tools
 from node.subscribe.outcome import MirrorOutcome, MirrorState
-from node.subscribe.proving import Compare, Prover
+from node.subscribe.proving import OwnView, Prover
 from node.trust import TrustStore
 from security.keys import Signer
 from sync.ports import DatasetEntry, HubApi, Listing
@@ -62,7 +62,7 @@ class Subscriber:
         limits: Limits = LIMITS,
         progress: Progress | None = None,
         require_witnesses: bool = False,
-        compare: Compare | None = None,
+        view: OwnView | None = None,
     ) -> None:
         self._subscriptions = subscriptions
         self._partner = partner
@@ -82,7 +82,7 @@ class Subscriber:
                 clock,
                 limits,
                 require_witnesses=require_witnesses,
-                compare=compare,
+                view=view,
             ),
             signer=signer,
             clock=clock,

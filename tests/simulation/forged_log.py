@@ -3,7 +3,7 @@
 What a hub can do that lies, or that conspires with an owner: everything but other people's signatures.
 
     log = ForgedLog(federation)
-    evidence = log.prove("th-dmr", manifest_envelope, policy)      # holds, of a version that was never committed
+    evidence = log.prove("th-dmr", manifest_envelope, policy)      # holds
     log.records[LeafKind.VERSION]["detail"]["seq"] = 7             # and now it does not
 """
 

@@ -7,6 +7,7 @@ import pytest
 
 from core.errors import SynclineError, Unavailable, Untrusted
 from core.names import PartnerId
+from node.alarms import Alarms
 from node.publish import PublishState
 from node.publish.collect import Collector
 from node.publish.receipts import ReceiptStore
@@ -36,7 +37,12 @@ class LyingHub:
 
 def collector(agency: Agency, hub: Any = None) -> Collector:
     return Collector(
-        PartnerId("la-dgm"), agency.state, agency.trust, hub or agency.hub, agency.federation.limits
+        PartnerId("la-dgm"),
+        agency.state,
+        agency.trust,
+        hub or agency.hub,
+        agency.clock,
+        agency.federation.limits,
     )
 
 
@@ -202,7 +208,10 @@ def test_a_rewritten_leaf_does_not_agree_with_the_receipt(agency: Agency) -> Non
     (folder / "receipt.json").write_bytes(forged(agency, other, key))
     with pytest.raises(Untrusted) as raised:
         collector(agency).run([agency.dataset])
-    assert raised.value.reason == "DROPPED_LEAF"
+    assert raised.value.reason == "ALARM"
+    (alarm,) = Alarms(agency.state_dir).open()
+    assert alarm.kind == "dropped-leaf"
+    assert "receipt.json" in alarm.evidence
     assert not (folder / "version.tlog-proof").exists()
 
 

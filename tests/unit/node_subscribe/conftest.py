@@ -47,6 +47,7 @@ class MirrorNode:
     keep: int = 2
     max_bytes: int | None = None
     limits: Limits = SMALL
+    require_witnesses: bool = False
     faults: Faults = field(default_factory=Faults)
 
     def __post_init__(self) -> None:
@@ -84,6 +85,7 @@ class MirrorNode:
                 signer=member.signing,
                 clock=self.federation.clock,
                 limits=self.limits,
+                require_witnesses=self.require_witnesses,
             ).sync(listing)
         finally:
             state.close()

@@ -1,4 +1,4 @@
-"""The log's evidence: verified before a version is applied, refused by name where it lies, waited for when late."""
+"""The log's evidence is verified before a version is applied, and refused by name where it lies."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -44,7 +44,7 @@ def given(federation: TestFederation) -> tuple[Published, PolicyExtract]:
 
 
 def refused(node: MirrorNode, reason: str) -> None:
-    """The version is refused by that name, nothing of it is visible, and an honest hub brings it afterwards."""
+    """The version is refused by that name, nothing is visible, and an honest hub brings it afterwards."""
     outcome = node.one()
     assert outcome.state is MirrorState.FAILED
     assert isinstance(outcome.error, Untrusted), outcome.error
@@ -292,7 +292,7 @@ def test_a_policy_swapped_under_a_manifest(
     federation: TestFederation, node: MirrorNode, lying: LyingHub
 ) -> None:
     """The hub serves an old, wider policy as the one in force; its own log says otherwise."""
-    published, old = given(federation)
+    _, old = given(federation)
     share(federation, "la-dgm", "geology", read=["th-dmr", "vn-dgm"])
     lying.replace("get_version", lambda honest, *a: replace(honest.get_version(*a), policy=old))
     refused(node, "WRONG_RECORD")

@@ -15,7 +15,8 @@ def fsck(
     rebuild_index: Annotated[
         bool,
         typer.Option(
-            "--rebuild-index", help="First make the chunk indices anew from the packs (stop the hub)."
+            "--rebuild-index",
+            help="First make the chunk indices anew from the packs, the log's tree from its leaves (stop the hub).",
         ),
     ] = False,
     as_json: JsonOption = False,

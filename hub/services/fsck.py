@@ -17,6 +17,7 @@ from core.limits import Limits
 from core.names import PartnerId, owner_of
 from hub.services.context import Context
 from hub.services.log.checking import check_log
+from hub.services.log.tree import rebuild
 from hub.services.recipes import check_recipe, fetcher
 from hub.storage import schema
 from security.keys import PublicKey
@@ -45,7 +46,11 @@ _RESTORE = "restore the hub's directory from a backup; keep the damaged one"
 _REUPLOAD = (
     "run `syncline-hub fsck --rebuild-index`; if that does not help, the owner publishes the data again"
 )
+_REGROW = (
+    "run `syncline-hub fsck --rebuild-index` while the hub is stopped; if that does not help, " + _RESTORE
+)
 _BATCH_COUNT = 500
+_GROW_COUNT = 16_384
 
 
 class FsckService:
@@ -74,7 +79,8 @@ class FsckService:
         yield from self._log(registries)
 
     def rebuild_index(self) -> Iterator[str]:
-        """Make the chunk indices anew from the packs (the hub must not run); a line for each owner."""
+        """Make the chunk indices anew from the packs, and the log's tiles from its leaves (the hub must not
+        run); a line for each."""
         for owner in self._context.stores.owners():
             store = PackStore(self._context.layout.owner_store(owner), self._limits, rebuild=True)
             try:
@@ -82,6 +88,7 @@ class FsckService:
                 yield from (f"{owner}: {problem}" for problem in store.problems)
             finally:
                 store.close()
+        yield f"log: {rebuild(self._database, _GROW_COUNT)} leaves"
 
     def _store(self, owner: PartnerId) -> Iterator[Finding]:
         where = f"store of {owner}"
@@ -193,7 +200,7 @@ class FsckService:
         if registries:
             logs = registries[max(registries)].registry.logs
             for where, problem in check_log(self._database, logs, self._limits):
-                yield Finding(where, problem, _RESTORE)
+                yield Finding(where, problem, _REGROW)
 
     def _check_leaf(self, row: sa.Row[Any]) -> None:
         if row.nonce is None:

@@ -18,6 +18,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from core.errors import Corrupt
 from hub.storage import schema
+from hub.storage.database import Database
 from security.tlog.leaf import leaf_hash
 from security.tlog.merkle import HASH_BYTES
 from security.tlog.tiles import HEIGHT, WIDTH
@@ -119,6 +120,22 @@ def store(connection: sa.Connection, growth: Growth) -> bool:
             ],
         )
     return True
+
+
+def rebuild(database: Database, leaves_max: int) -> int:
+    """Make all tiles anew from the leaves; how many leaves they cover.
+
+    Nobody may ask for proofs meanwhile. Where it is killed, the next checkpoint goes on.
+    """
+    with database.write(visible=False) as connection:
+        connection.execute(schema.log_tiles.delete())
+    while True:
+        with database.read() as connection:
+            growth = grow(connection, leaves_max)
+        if growth.base == growth.size:
+            return growth.size
+        with database.write(visible=False) as connection:
+            store(connection, growth)
 
 
 def subtree_root(hashes: bytes) -> bytes:

@@ -85,3 +85,16 @@ def test_many_tiles_of_many_levels_are_compared_in_pages(federation: TestFederat
     assert list(check_log(database, logs, federation.limits)) == [
         ("log tile 0 of level 2", "it is not what the leaves make")
     ]
+
+
+@pytest.mark.parametrize("statement", ["DELETE FROM log_tiles", "UPDATE log_tiles SET hashes = zeroblob(64)"])
+def test_lost_or_damaged_tiles_are_made_again_from_the_leaves(logged: TestFederation, statement: str):
+    checkpoint = logged.hub.log.checkpoint_note()
+    alter(logged, statement)
+    assert problems(logged)
+    lines = list(logged.hub.fsck.rebuild_index())
+    assert lines[-1] == "log: 700 leaves"
+    assert problems(logged) == set()
+    add_leaves(logged, 1)
+    assert logged.hub.log.make_checkpoint(force=True)
+    assert logged.hub.log.checkpoint_note() != checkpoint

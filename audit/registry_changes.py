@@ -83,4 +83,4 @@ def _partner_changes(before: RegistryPartner, after: RegistryPartner) -> Iterato
         if after.node(node.name) is None:
             yield f"{who} no longer has the node {node.name}"
     if before.names != after.names:
-        yield f"{who} changes its name"
+        yield f"{who} is now called {' · '.join(dict.fromkeys(after.names.values()))}"

@@ -16,7 +16,7 @@ def fsck(
         bool,
         typer.Option(
             "--rebuild-index",
-            help="First make the chunk indices anew from the packs, the log's tree from its leaves (stop the hub).",
+            help="First make the packs' indices and the log's tree anew (stop the hub).",
         ),
     ] = False,
     as_json: JsonOption = False,

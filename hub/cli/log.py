@@ -65,7 +65,7 @@ def go_on(
         typer.Option(
             "--size",
             metavar="LEAVES",
-            help="Continue from an earlier checkpoint, if the hub has run since it was restored.",
+            help="Continue the checkpoint of this size, not the last one that a witness stands for.",
         ),
     ] = None,
     config: ConfigOption = None,

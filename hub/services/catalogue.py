@@ -213,7 +213,7 @@ class CatalogueService:
         with self._database.read() as connection:
             known = connection.execute(sa.select(table.c.seq).where(table.c.id == statement)).one_or_none()
         if known is None:
-            return [self._registry.signing_key(caller)]
+            return self._registry.accepted_keys(caller)
         return self._registry.keys_ever(caller.partner)
 
     def _placed(

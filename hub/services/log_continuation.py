@@ -68,8 +68,8 @@ class LogContinuation:
     def begin(self, keys: Sequence[Signer], reason: str, size: int | None = None) -> RegistryLog:
         """A new log, in a registry that `keys` sign; it continues the checkpoint of `size` leaves.
 
-        `size` None: the newest checkpoint of this copy. One before it is needed only where the hub has signed
-        checkpoints since it was restored. Raises `InvalidInput` without a reason, or for a size of which
+        `size` None: the newest one that a witness stands for, since what a restored hub signs before somebody
+        notices is no witness's. Raises `InvalidInput` without a reason, or for a size of which
         there is no checkpoint; `Unavailable` (THRESHOLD).
         """
         if not reason.strip():
@@ -77,7 +77,7 @@ class LogContinuation:
         self._registry.check_keys(keys)
         logs = self._registry.current().registry.logs
         old = logs[-1]
-        note = self._checkpoint(old.origin, size)
+        note = self._checkpoint(old.origin, size if size is not None else self._cosigned(old.origin))
         number = len(logs) + 1
         log = RegistryLog(
             f"{self._context.federation.id}/log/{number}",
@@ -116,6 +116,14 @@ class LogContinuation:
         if note is None:
             raise InvalidInput(f"there is no checkpoint of {size} leaves", remedy="see syncline-hub log show")
         return note
+
+    def _cosigned(self, origin: str) -> int | None:
+        """The size of the newest checkpoint that a witness stands for; None: no witness has ever."""
+        table = schema.log_cosignatures
+        with self._database.read() as connection:
+            return connection.execute(
+                sa.select(sa.func.max(table.c.size)).where(table.c.origin == origin)
+            ).scalar_one()
 
     def _key(self, number: int) -> WitnessKey:
         """The new log's key; one that an interrupted command has left is used."""

@@ -37,6 +37,7 @@ from security.registry import (
     sign_registry,
     verify_next,
 )
+from security.tlog.position import continued
 from sync.ports import Accepted
 
 __all__ = ["PartnerStanding", "PendingAct", "RegistryService", "Signed"]
@@ -132,6 +133,28 @@ class RegistryService:
     def signing_key(self, caller: Caller) -> PublicKey:
         """The key that new statements of this node must be signed with."""
         return self.member(caller).signing_key
+
+    def accepted_keys(self, caller: Caller) -> Sequence[PublicKey]:
+        """The keys that new statements of this node may be signed with: its own.
+
+        A hub that was restored also takes what the partner's keys since the copy have signed: owners send
+        again what was lost. Whether it counts as evidence is told by its place in the log.
+        """
+        keys = [self.signing_key(caller)]
+        logs = self.current().registry.logs
+        base = continued(logs, len(logs) - 1)
+        if base is None:
+            return keys
+        table = schema.registry_statements
+        at_the_copy = sa.select(sa.func.max(table.c.seq)).where(table.c.leaf < base[1].size).scalar_subquery()
+        with self._database.read() as connection:
+            for envelope in connection.execute(
+                sa.select(table.c.envelope).where(table.c.seq >= at_the_copy)
+            ).scalars():
+                payload = dsse.parse(envelope, self._limits).payload
+                entry = Registry.from_payload(payload, self._limits).partner(caller.partner)
+                keys += () if entry is None else entry.signing_keys
+        return list(dict.fromkeys(keys))
 
     def keys_ever(self, partner: PartnerId) -> tuple[PublicKey, ...]:
         """Every signing key that the partner has had: with them what was accepted once verifies for ever."""

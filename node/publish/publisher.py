@@ -23,6 +23,7 @@ from node.config import NodeSettings, PublishSection
 from node.folder import identify
 from node.publish import recover, versions
 from node.publish.folder_pass import FolderPass
+from node.publish.giving_back import GivingBack
 from node.publish.guard import Waiting
 from node.publish.outcome import PublishOutcome, PublishState
 from node.publish.receipts import ReceiptStore
@@ -107,11 +108,12 @@ class Publisher:
         waiting = self._learn_head()
         if waiting is not None:
             return self._wait(waiting)
+        given = self._give_back()
         answered = tools.statements.settle(self._reoffer_journalled)
         now = self._now()
         published_policy = self._publish_policy()
         outcome = FolderPass(tools, identify(tools.section.path), now).run()
-        return replace(outcome, changed=outcome.changed or answered or published_policy)
+        return replace(outcome, changed=bool(outcome.changed or answered or published_policy or given))
 
     def _learn_head(self) -> Waiting | None:
         """Where this node knows nothing of the dataset, or a person approved it: what the hub has, taken
@@ -133,6 +135,12 @@ class Publisher:
         _log.warning("head recovered from the hub", dataset=self.dataset, seq=head.manifest_seq)
         return None
 
+    def _give_back(self) -> int:
+        """What a hub that was restored has lost, where the administrators say that it was."""
+        tools, receipts = self._tools, ReceiptStore(self._state.state_dir)
+        giving = GivingBack(self._state, self._records, receipts, tools.trust, tools.hub, tools.limits)
+        return giving.run(self._own_keys())
+
     def _publish_policy(self) -> bool:
         tools = self._tools
         head = self._records.head() or Head()
@@ -147,7 +155,7 @@ class Publisher:
         return self._tools.hub.get_hub_info().time if timed else self._tools.clock.now()
 
     def _own_keys(self) -> Sequence[PublicKey]:
-        return tuple({*self._tools.trust.keys_of(self._tools.partner), self._signer.public})
+        return tuple({*self._tools.trust.keys_ever(self._tools.partner), self._signer.public})
 
     def _reoffer_journalled(self) -> bool:
         """The bytes of the version in the journal, again; False when some are not to be had any more."""

@@ -38,10 +38,7 @@ class Waiting:
 
     def read(self, name: str) -> bytes | None:
         """A file of its folder."""
-        try:
-            return (self.folder / name).read_bytes()
-        except FileNotFoundError:
-            return None
+        return _read(self.folder / name)
 
     @property
     def last(self) -> str:
@@ -73,6 +70,16 @@ class ReceiptStore:
         files = {"policy.json": envelope, "policy-rules.json": disclosures}
         _keep(self.folder(dataset, seq, id_, policy=True), files)
 
+    def version(self, dataset: DatasetId, seq: int, id_: str) -> bytes | None:
+        """An accepted version's envelope, if it is here."""
+        return _read(self.folder(dataset, seq, id_) / "manifest.json")
+
+    def policy(self, dataset: DatasetId, seq: int, id_: str) -> tuple[bytes, bytes] | None:
+        """An accepted policy's envelope and all of its rules, if they are here."""
+        folder = self.folder(dataset, seq, id_, policy=True)
+        envelope, rules = _read(folder / "policy.json"), _read(folder / "policy-rules.json")
+        return None if envelope is None or rules is None else (envelope, rules)
+
     def complete(self, waiting: Waiting, files: Mapping[str, bytes]) -> None:
         """Put the log's proof beside it."""
         ordered = sorted(files, key=lambda name: (name == waiting.last, name))
@@ -89,6 +96,13 @@ class ReceiptStore:
             if one.seq and not (each / one.last).exists():
                 found.append(one)
         yield from sorted(found, key=lambda one: (not one.is_policy, one.seq))
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
 
 
 def _keep(folder: Path, files: Mapping[str, bytes]) -> None:

@@ -250,6 +250,11 @@ class PublishRecords:
         with self._state.writing() as database:
             database.conn.execute("UPDATE heads SET has_content = 1 WHERE dataset = ?", (self.dataset,))
 
+    def lose_content(self) -> None:
+        """The bytes of the head are not at the hub any more: it was restored from an older copy."""
+        with self._state.writing() as database:
+            database.conn.execute("UPDATE heads SET has_content = 0 WHERE dataset = ?", (self.dataset,))
+
     def set_folder(self, folder: str) -> None:
         """The published folder is known by this identity now (a person has approved it, or mounts were
         added)."""

@@ -62,11 +62,20 @@ class Statements:
     def settle(self, reoffer: Reoffer) -> bool:
         """Send what waits for an answer; whether there was anything."""
         policy = self._records.journalled("policy")
-        if policy is not None:
-            self._send_policy(policy)
         version = self._records.journalled("version")
-        if version is not None:
-            self._send_version(version, reoffer)
+        try:
+            if policy is not None:
+                self._send_policy(policy)
+            if version is not None:
+                self._send_version(version, reoffer)
+        except Untrusted as error:
+            waiting = [each for each in (policy, version) if each is not None]
+            if error.reason != "UNKNOWN_SIGNER" or all(self._is_by_our_key(each) for each in waiting):
+                raise
+            # Signed before this node's key changed, and never accepted: what was is known by any key of ours.
+            _log.warning("signed anew with the new key", dataset=self._records.dataset)
+            self._records.forget_journal()
+            return False
         return policy is not None or version is not None
 
     def policy(self, rules: Sequence[Rule], head: Head, now: datetime) -> None:
@@ -105,6 +114,9 @@ class Statements:
         accepted = self._hub.commit_version(head.manifest_envelope, root)
         self._keep_receipt(head.manifest_seq, head.manifest_id, head.manifest_envelope, accepted)
         self._records.accept_content()
+
+    def _is_by_our_key(self, statement: Journalled) -> bool:
+        return self._signer.public.keyids[0] in dsse.parse(statement.envelope, self._limits).signatures
 
     def _send_policy(self, statement: Journalled) -> None:
         rules = statement.extra or b"[]"

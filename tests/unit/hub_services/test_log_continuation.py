@@ -14,6 +14,8 @@ from security.keys import SigningKey
 from security.keystore import save_signing_key
 from security.registry import sign_registry, verify_next
 from security.tlog.checkpoint import open_checkpoint
+from security.tlog.cosignature import cosign
+from security.tlog.note import Note
 from security.tlog.position import continued, position
 from tests.simulation.federation import TestFederation, build_version, make_federation, publish, share
 from tests.unit.hub_services.conftest import SMALL
@@ -226,3 +228,22 @@ def test_versions_of_an_owner_come_in_again_in_their_order(copied: Copied) -> No
     api.commit_version(one.envelope, None)
     api.commit_version(two.envelope, None)
     assert [len(list(api.list_versions(one.dataset, 1)))] == [2]
+
+
+def test_it_continues_what_a_witness_stands_for(copied: Copied) -> None:
+    """What a restored hub signs before somebody notices is no witness's: nobody else has that tree."""
+    federation = copied.federation
+    federation.hub.log.make_checkpoint(force=True)
+    view = federation.hub.log.checkpoint()
+    log = federation.registry.registry.logs[0]
+    opened = open_checkpoint(view.note, log.origin, log.key)
+    member = federation.members["th-dmr"]
+    line = cosign(opened.note.text, "test-geo/th-dmr/main", member.witness, federation.clock.now())
+    federation.hub.log.add_cosignature(member.caller, Note(opened.note.text, (line,)).to_bytes())
+    share(federation, "la-dgm", "geology-1m", ["th-dmr"])
+    federation.hub.log.make_checkpoint(force=True)
+    assert federation.hub.log.status().checkpoint_size > opened.checkpoint.size
+    begin(federation)
+    base = continued(federation.registry.registry.logs, 1)
+    assert base is not None
+    assert base[1] == opened.checkpoint

@@ -45,9 +45,44 @@ def test_the_readme_path_ends_with_a_verified_mirror(owner: Agency, reader: Agen
         digest, _, path = line.partition("  ")
         data = (reader.current("la-dgm/geology-1m") / path).read_bytes()
         assert hashlib.sha256(data).hexdigest() == digest
+    log = {path.name for path in (evidence / "log").iterdir()}
+    assert {"checkpoint", "log-policy"} <= log
+    for what in ("version", "policy", "delivery"):
+        assert {f"{what}.opening.json", f"{what}.tlog-proof"} <= log
+    registries = {path.stem for path in (evidence / "registry").iterdir()}
+    assert {f"registry-{seq}.tlog-proof" for seq in registries} <= log
     # 6: nothing is wrong, but nobody vouched for the federation here
     audit = run("syncline-audit", "verify", str(reader.current("la-dgm/geology-1m").parent), expect=6)
     assert "nothing is wrong" in audit.out, str(audit)
+
+
+def test_the_owner_holds_the_hubs_receipt_and_the_logs_proof(owner: Agency):
+    owner.node("sync")
+    folder = next((owner.home / "state/receipts/la-dgm/geology-1m").glob("1-*"))
+    names = {path.name for path in folder.iterdir()}
+    assert {"receipt.json", "manifest.json", "version.opening.json", "version.tlog-proof"} <= names
+
+
+def test_a_mirror_that_requires_witnesses_waits_for_them_and_says_so(
+    world: World, owner: Agency, reader: Agency
+):
+    reader.configure(reader.subscribes() + "\n[trust]\nrequire_witnesses = true\n")
+    owner.node("sync")
+    wait_until(lambda: witnessed(owner, reader), "both witnesses have cosigned a checkpoint that covers it")
+    assert reader.content("la-dgm/geology-1m") == source(owner)
+    checkpoint = reader.current("la-dgm/geology-1m") / ".syncline/log/checkpoint"
+    assert checkpoint.read_text("utf-8").count("\u2014 ") >= 3
+
+
+def witnessed(owner: Agency, reader: Agency) -> bool:
+    """A pass of both; the mirror waits, or has what it waited for."""
+    outcome = reader.node("sync", "--json", expect=None)
+    owner.node("sync")
+    if reader.version("la-dgm/geology-1m") == 1:
+        return True
+    assert outcome.status == 8, str(outcome)
+    assert "waiting for witnesses" in outcome.out, str(outcome)
+    return False
 
 
 def test_an_edit_travels_as_a_new_version(owner: Agency, reader: Agency):

@@ -172,5 +172,32 @@ about:
 
     for f in data/log/records/*.opening.json; do [ -e "$f" ] || continue; field record "$f"; echo; done
 
+
+5. Nothing is missing from a lane
+---------------------------------
+
+Where a lane is opened whole (see the top), each of its records has its number in it, and the commitment of
+the one before. Of such a lane, and up to this checkpoint, can be said what was not logged.
+
+    lanes=$(sed 's/.*"lanes":\[\([^]]*\)\].*/\1/; s/[",]/ /g' data/scope.json)
+    for f in data/log/records/*.opening.json; do
+        n=$(sed -n 's/.*"lane":{"n":\([0-9]*\),.*/\1/p' "$f")
+        [ -n "$n" ] || continue
+        prev=$(sed -n 's/.*"prev":\([^,]*\),"salt".*/\1/p' "$f")
+        whose=
+        for o in $lanes; do
+            place=$({ field salt "$f"; printf '{"n":%s,"owner":"%s","prev":%s}' "$n" "$o" "$prev"; } |
+                sha256sum | cut -c 1-64)
+            if field record "$f" | grep -qF "\"lane\":\"$place\""; then whose=$o; break; fi
+        done
+        last=$(cat "$w/lane-$whose" 2> "$w/said" || true)
+        if [ -z "$whose" ]; then echo "IN NO LANE: $f"; false
+        elif [ -n "$last" ] && [ "$prev" != "\"$last\"" ]; then echo "A GAP in the lane of $whose: $f"; false
+        elif [ -z "$last" ] && [ "$n" != 1 ] && ! grep -q '"since"' data/scope.json
+        then echo "THE BEGINNING IS MISSING of the lane of $whose: $f"; false; fi
+        echo "$place" > "$w/lane-$whose"
+        echo "number $n of the lane of $whose: $f"
+    done
+
 What was never logged cannot be proven absent.
 """

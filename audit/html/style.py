@@ -86,7 +86,10 @@ tbody th { font-weight: 600; }
 td, th { overflow-wrap: anywhere; }
 td code { font-size: .8em; }
 .nowrap { white-space: nowrap; }
-code { font-family: "Noto Sans Mono", "DejaVu Sans Mono", Consolas, monospace; font-size: .86em; }
+code {
+  overflow-wrap: anywhere; font-size: .86em;
+  font-family: "Noto Sans Mono", "DejaVu Sans Mono", Consolas, monospace;
+}
 ul.plain { margin: .3rem 0; padding-left: 1.2rem; }
 .result { white-space: nowrap; font-weight: 600; }
 .result span { display: inline-block; width: 1.3em; }

@@ -41,7 +41,7 @@ def _lines(finding: Finding) -> list[str]:
 
 
 def as_json(reports: Sequence[Report]) -> dict[str, Any]:
-    """All reports with the worst verdict; the keys are in docs/formats/mirror.md."""
+    """All reports with the worst verdict; the keys are in docs/formats/checks.md."""
     return {
         "verdict": worst(reports).name.lower(),
         "reports": [

@@ -9,7 +9,6 @@ and the verifier keys of the logs that it names. The statement must verify by it
 its own, so that the file says one thing only. Format: docs/formats/trust.md.
 """
 
-import base64
 from dataclasses import dataclass, field, replace
 
 from core.errors import Untrusted
@@ -20,9 +19,7 @@ from security.digests import sha256_hex
 from security.fields import Fields, decode_base64, encode_base64
 from security.members import RegistryLog
 from security.registry import VerifiedRegistry, verify_first
-
-_ALGORITHM = 0x01
-"""Ed25519 in a C2SP signed note."""
+from security.tlog.note import ED25519_NOTE, verifier_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +90,4 @@ def read_trust(data: bytes, limits: Limits = LIMITS) -> Trust:
 
 
 def _verifier_key(log: RegistryLog) -> str:
-    # C2SP signed-note: <name>+<key id>+base64(algorithm ‖ key); the id is the hash's first four bytes.
-    material = bytes([_ALGORITHM]) + log.key
-    key_id = sha256_hex(log.origin.encode() + b"\n" + material)[:8]
-    return f"{log.origin}+{key_id}+{base64.b64encode(material).decode()}"
+    return verifier_key(log.origin, ED25519_NOTE, log.key)

@@ -1,15 +1,19 @@
-"""`syncline-hub registry show` and `registry sign`: the administrators' statement of who belongs."""
+"""`syncline-hub registry show`, `sign` and `trust`: the administrators' statement of who belongs."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from core import durable
 from core.clock import format_instant
 from core.commands import ConfigOption, JsonOption, emit_json, new_group, say
+from core.errors import Conflict, InvalidInput
 from hub.administrators import keep_registry, require_keys
 from hub.cli.setting import instant, opened, passphrase, same_config, settings_of
 from security import envelope
+from security.registry import verify_first
+from security.trust import Trust
 
 registry = new_group("The signed registry: who belongs, with which keys.")
 
@@ -45,7 +49,7 @@ def show(ctx: typer.Context, as_json: JsonOption = False, config: ConfigOption =
         return
     say(f"Registry {told.seq} of {told.federation}")
     say(f"  id              {current.id}")
-    say(f"  first id        {first_id}  (for auditors: syncline-audit verify --registry-id)")
+    say(f"  first id        {first_id}  (auditors get it with `registry trust`)")
     say(f"  valid           {format_instant(told.created)} to {format_instant(told.expires)}")
     say(
         f"  administrators  {len(told.administrators.keys)}, of whom"
@@ -82,3 +86,34 @@ def sign(
     say(
         f"Registry {told.seq} is in force until {format_instant(told.expires)}; nodes fetch it by themselves."
     )
+
+
+@registry.command()
+def trust(
+    ctx: typer.Context,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where to write it; must be free.")],
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Write the trust file, with which auditors check this federation's evidence for ever.
+
+    It holds the first registry statement and the keys of the logs in it, and nothing secret. What makes it
+    trustworthy is the fingerprint: tell it to each auditor by another way than the file.
+    """
+    with opened(settings_of(ctx, config)) as hub:
+        first = hub.registry.list_from(1, 1)[0]
+    made = Trust.of(verify_first(first, envelope.parse(first).id))
+    try:
+        durable.write_file(out, made.file, exclusive=True)
+    except FileExistsError as error:
+        raise Conflict(f"{out} exists", remedy="choose another name, or remove it") from error
+    except OSError as error:
+        raise InvalidInput(
+            f"{out}: {error.strerror}", remedy="give a file in a folder that exists"
+        ) from error
+    if as_json:
+        emit_json({"federation": made.federation, "fingerprint": made.fingerprint, "file": str(out)})
+        return
+    say(f"Trust file of {made.federation}: {out}")
+    say(f"Fingerprint  {made.fingerprint}")
+    say("Give the file to auditors, and tell them the fingerprint by another way: they compare both.")

@@ -126,7 +126,7 @@ def _follow(bundle: _Bundle, read: Sequence[Read]) -> tuple[RecordFiles, Events,
     for record in records.verify(bundle.gathered):
         lanes.add(record, bundle.gathered)
         events.add(record, bundle.gathered)
-    events.finish([each.dataset for each in read], bundle.gathered)
+    events.finish([each.dataset for each in read], bundle.gathered, logged=bundle.view is not None)
     return records, events, lanes.finish(bundle.gathered)
 
 

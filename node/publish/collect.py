@@ -34,6 +34,7 @@ from security import envelope as dsse
 from security.policy import VerifiedPolicy, verify_policy
 from security.tlog.checkpoint import parse_checkpoint
 from security.tlog.note import parse_note
+from security.tlog.position import position
 from sync.manifest import parse_manifest, verify_manifest
 from sync.ports import Evidence, HubApi
 from sync.receipt import Receipt, verify_receipt
@@ -99,8 +100,7 @@ class Collector:
             return False
         files = proof_files(proven, quorum=0)
         receipt = self._receipt(waiting)
-        promised = receipt is not None and receipt.log == proven.checkpoint.origin
-        if receipt is not None and promised and not self._check_promise(receipt, proven, files):
+        if receipt is not None and not self._check_promise(receipt, proven, files):
             return False
         self._store.complete(waiting, files)
         return True
@@ -167,6 +167,9 @@ class Collector:
 
     def _check_promise(self, receipt: Receipt, proven: ProvenVersion, files: Mapping[str, bytes]) -> bool:
         """Whether the log has what the receipt promised. Raises `Untrusted` until a person has decided."""
+        logs, origin = proven.registry.logs, proven.checkpoint.origin
+        if position(logs, origin, receipt.leaf_index) != position(logs, receipt.log, receipt.leaf_index):
+            return True  # promised by a log that was continued without this leaf: lost, and logged again
         if (proven.version.index, leaf_of(proven.version)) == (receipt.leaf_index, receipt.leaf):
             return True
         alarm = Alarm.of(

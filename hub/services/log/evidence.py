@@ -1,7 +1,8 @@
 """All that proves one version to one partner, under one checkpoint.
 
 The version and the policy in force are opened to whoever may discover the dataset, the delivery to its
-recipient alone; registry leaves are open.
+recipient alone; registry leaves are open. Of the checkpoints that cover all of it the one that most witnesses
+have cosigned is given.
 
     evidence.of(caller, dataset, manifest_id)       # Unavailable(NOT_COVERED) until a checkpoint does
 """
@@ -20,6 +21,8 @@ from hub.services.log.proofs import included
 from hub.services.sharing import SharingService, not_found
 from hub.storage import schema
 from security.rules import DISCOVER
+from security.tlog.checkpoint import parse_checkpoint
+from security.tlog.note import parse_note
 from sync.ports import Evidence, LeafKind, ProvenLeaf
 
 
@@ -52,14 +55,17 @@ class EvidenceService:
         with self._context.database.read() as connection:
             wanted = _wanted(connection, caller, dataset, manifest_id)
             newest = self._checkpoints.newest(connection)
-            if max(each.index for each in wanted) >= newest.size:
+            min_size = 1 + max(each.index for each in wanted)
+            if min_size > newest.size:
                 raise Unavailable(
                     f"{dataset}: no checkpoint covers this version's evidence yet",
                     remedy="it does within seconds; it is tried again",
                     reason="NOT_COVERED",
                 )
-            note = self._cosignatures.merged(connection, newest)
-            return Evidence(note, tuple(_proven(connection, wanted, newest.size)))
+            # Not simply the newest: a checkpoint gets its cosignatures in the minutes after it was made.
+            note = self._cosignatures.best(connection, newest, min_size)
+            size = parse_checkpoint(parse_note(note, self._context.limits).text).size
+            return Evidence(note, tuple(_proven(connection, wanted, size)))
 
 
 def _wanted(

@@ -316,13 +316,19 @@ class Daemon:
             self._changed.clear()
             if self._stop.is_set():
                 return
-            with suppress(SynclineError):
-                engine.greet()
-                if engine.witness():
-                    self._changed.set()  # there is more of the log to read
-                engine.report()
-                engine.collect()
+            try:
+                self._report(engine)
+            except Exception as error:  # as in a worker
+                log.error("a bug; the node goes on", task="report", exc_info=error)
             self._stop.wait(_TURN_S)
+
+    def _report(self, engine: Engine) -> None:
+        with suppress(SynclineError):
+            engine.greet()
+            if engine.witness():
+                self._changed.set()  # there is more of the log to read
+            engine.report()
+            engine.collect()
 
     def _handlers(
         self, session: Session, engine: Engine

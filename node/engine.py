@@ -23,6 +23,7 @@ from node.alarms import ALARM, HISTORY, Alarm, Alarms, summary
 from node.board_progress import BoardProgress
 from node.config import PublishSection
 from node.greeting import Reception
+from node.materialise import system_errors
 from node.publish import Publisher, PublishOutcome, PublishState, dataset_status
 from node.publish.collect import Collector
 from node.publish.records import PublishRecords
@@ -301,7 +302,8 @@ class Engine:
         session = self._session
         behind = False
         try:
-            seen = self._witness.run(self.greet())
+            with system_errors("witnessing the hub's log"):
+                seen = self._witness.run(self.greet())
         except SynclineError as error:
             self.lost_contact()
             self._reception.fault("witness", error)

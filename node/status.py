@@ -136,8 +136,8 @@ class WitnessStatus(_Part):
     """What this node has seen of the log.
 
     `size`: leaves of its newest checkpoint; `read`: how many of them were checked; `cosigned`: the size that
-    this node last stood for; `witnessed`: the size that `count` of the `of` witnesses stand for, `needed` being
-    a quorum; `lost`: leaves of the log before that the current one does not have.
+    this node last stood for; `witnessed`: the size that `count` of the `of` witnesses stand for, `needed`
+    being a quorum; `lost`: leaves of the log before that the current one does not have.
     """
 
     origin: str

@@ -246,3 +246,12 @@ def test_receipts_tell_the_owner_who_holds_what(
     assert run(owner, "receipts", "maps") == 0
     assert "th-dmr" in capsys.readouterr().out
     assert run(reader, "receipts", "la-dgm/maps") == InvalidInput.exit_status
+
+
+def test_an_open_alarm_counts_also_while_the_hub_does_not_answer(owner: Member) -> None:
+    sound(owner)
+    owner.is_hub_away = True
+    with owner.session() as session:
+        outcome = Engine(session).run_pass()
+    assert set(outcome.errors) == {"hub", "alarm"}
+    assert outcome.exit_status == Untrusted.exit_status

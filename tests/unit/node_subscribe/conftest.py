@@ -12,6 +12,7 @@ from core.limits import Limits
 from core.names import DatasetId
 from node.state import NodeState
 from node.subscribe import MirrorOutcome, Subscriber
+from node.subscribe.proving import OwnView
 from node.trust import TrustStore
 from tests.simulation.federation import TestFederation, make_federation
 from tests.simulation.in_process_hub import Faults, InProcessHub
@@ -48,6 +49,7 @@ class MirrorNode:
     max_bytes: int | None = None
     limits: Limits = SMALL
     require_witnesses: bool = False
+    view: OwnView | None = None
     faults: Faults = field(default_factory=Faults)
 
     def __post_init__(self) -> None:
@@ -86,6 +88,7 @@ class MirrorNode:
                 clock=self.federation.clock,
                 limits=self.limits,
                 require_witnesses=self.require_witnesses,
+                view=self.view,
             ).sync(listing)
         finally:
             state.close()

@@ -11,10 +11,18 @@ import pytest
 
 from core import durable
 from core.errors import Unavailable, Untrusted
+from node.alarms import Alarms
+from node.proofs import ProvenVersion
+from node.state import NodeState
 from node.subscribe import MirrorState
 from node.subscribe.proofkeeping import kept
 from node.subscribe.records import Record
+from node.witness.history import About, History
+from node.witnessed import Witnessed
+from security.keys import SigningKey
+from security.registry import Registry, sign_registry, verify_next
 from security.tlog.cosignature import cosign
+from security.tlog.leaf import leaf_hash
 from security.tlog.note import Note, parse_note
 from security.tlog.opening_file import OpeningFile
 from sync.ports import Evidence, LeafKind
@@ -277,9 +285,6 @@ def test_a_version_logged_after_its_key_was_withdrawn_is_refused(
 
 def withdraw(federation: TestFederation, partner: str) -> None:
     """The registry lists another signing key of the partner, and its first one no more."""
-    from security.keys import SigningKey
-    from security.registry import sign_registry, verify_next
-
     current = federation.registry
     member = current.registry.partner(partner)
     assert member is not None
@@ -339,6 +344,96 @@ def test_a_revoked_witness_counts_no_more(federation: TestFederation, node: Mirr
     assert outcome.state in (MirrorState.AWAITS_WITNESSES, MirrorState.UPDATED)
     if outcome.state is MirrorState.UPDATED:  # two witnesses are left, and both have cosigned
         assert known(node) == (2, 2)
+
+
+def test_a_log_that_grows_all_the_time_still_brings_its_quorum(
+    federation: TestFederation, node: MirrorNode
+) -> None:
+    """The evidence is given under the checkpoint that most have cosigned, not under the newest."""
+    node.require_witnesses = True
+    publish(federation, "la-dgm", "geology", FILES, read=["th-dmr"])
+    node.one()
+    cosigned_by(federation, *MEMBERS)
+    federation.clock.advance(60)
+    publish(federation, "vn-dgm", "other", FILES)
+    federation.api("vn-dgm").get_checkpoint()
+    assert node.one().state is MirrorState.UPDATED
+
+
+class _View:
+    """What this node has witnessed: so many others, and one history."""
+
+    def __init__(self, seen: int, error: Untrusted | None = None) -> None:
+        self.seen = seen
+        self.error = error
+
+    def check(self, proven: ProvenVersion) -> None:
+        del proven
+        if self.error is not None:
+            raise self.error
+
+    def witnesses(self, registry: Registry) -> int:
+        del registry
+        return self.seen
+
+
+def test_the_quorum_is_of_the_witnesses_seen_lately_and_never_of_none(
+    federation: TestFederation, node: MirrorNode
+) -> None:
+    node.require_witnesses = True
+    node.view = _View(0)
+    publish(federation, "la-dgm", "geology", FILES, read=["th-dmr"])
+    outcome = node.one()
+    assert outcome.state is MirrorState.AWAITS_WITNESSES
+    assert "0 of 1" in outcome.attention[0]
+    cosigned_by(federation, "th-dmr")
+    node.view = _View(2)
+    assert node.one().state is MirrorState.AWAITS_WITNESSES
+    node.view = _View(1)
+    assert node.one().state is MirrorState.UPDATED
+
+
+def test_evidence_that_contradicts_what_this_node_has_witnessed(
+    federation: TestFederation, node: MirrorNode
+) -> None:
+    node.view = _View(3, Untrusted("the hub has shown two histories", reason="ALARM"))
+    publish(federation, "la-dgm", "geology", FILES, read=["th-dmr"])
+    outcome = node.one()
+    assert isinstance(outcome.error, Untrusted) and outcome.error.reason == "ALARM"
+    assert not node.current.exists()
+
+
+def test_a_forked_log_is_told_from_the_one_that_this_node_has_read(
+    federation: TestFederation, node: MirrorNode
+) -> None:
+    """A checkpoint of the log's own key, over other leaves than those that the witness has read."""
+    published = publish(federation, "la-dgm", "geology", FILES, read=["th-dmr"])
+    api = federation.api("th-dmr")
+    policy = api.get_version(DATASET, published.manifest_id).policy
+    forged = ForgedLog(federation).prove("th-dmr", published.envelope, policy)
+    publish(federation, "vn-dgm", "other", FILES)  # the true log is longer than the forged one
+    size = api.get_checkpoint().note.split(b"\n")[1]
+    leaves = api.get_entries(0, int(size)).leaves
+    about = About("test-geo/log", "2026-11-22T12:00:00Z")
+    history = History.begin(node.state_dir / "witness/history-1", about)
+    history.stage([leaf_hash(each) for each in leaves])
+    history.accept()
+    state = NodeState(node.state_dir)
+    try:
+        node.view = Witnessed(node.state_dir, state, federation.clock)
+        assert node.view.witnesses(federation.registry.registry) == 0
+        lying: Any = LyingHub(node.api)
+        lying.replace("get_evidence", lambda *_: forged)
+        honest, node.hub, node.api = node.api, lying, lying
+        outcome = node.one()
+        assert isinstance(outcome.error, Untrusted) and outcome.error.reason == "ALARM", outcome.error
+        assert "the hub has shown two histories" in outcome.error.message
+        (alarm,) = Alarms(node.state_dir).open()
+        assert alarm.kind == "two-histories" and "shown" in alarm.evidence
+        node.hub = node.api = honest
+        assert node.one().state is MirrorState.UPDATED, "the true evidence agrees with the true log"
+    finally:
+        state.close()
 
 
 # --- what stands already ----------------------------------------------------------------------------------

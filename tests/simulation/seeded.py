@@ -23,9 +23,15 @@ from typing import Any
 
 import pytest
 
+from audit.findings import Result
+from audit.load import Anchor
+from audit.verify import verify_paths
 from core.errors import Denied, SynclineError, Unavailable
 from core.names import DatasetId
+from core.progress import NullProgress
 from security.policy import disclosures_from_json
+from security.registry import verify_first
+from security.trust import Trust
 from sync.compression import check_chunk
 from sync.frames import unpack
 from tests.simulation import oracle
@@ -138,6 +144,7 @@ class Life:
         for node in self.nodes:
             node.faults = SeededFaults(f"{seed} {node.who}")
             node.link.api.faults = node.faults
+            node.witnesses = True
         self.removed: dict[str, set[str]] = defaultdict(set)
         self.granted: dict[tuple[str, str], set[str]] = defaultdict(set)  # (partner, dataset): versions
         self.acknowledged = Acknowledged()
@@ -297,6 +304,7 @@ class Life:
             for name in owner.sections:
                 self._converged(owner, name)
         self.acknowledged.check(self.world, self.report)
+        self._provable()
 
     # --- the promises, at every step ------------------------------------------------------------------
 
@@ -449,6 +457,51 @@ class Life:
                     )
             elif held is not None and held[0] not in self.granted[node.who, dataset]:
                 self.report.violated("default_deny", f"{node.who} holds a version of {dataset} never granted")
+
+    def _provable(self) -> None:
+        """Each mirror proves itself to an auditor without a network, and so does what each owner exports."""
+        self._let_evidence_grow()
+        trust = trust_of(self.world)
+        for node in self.nodes:
+            for alarm in node.alarms():
+                self.report.violated(
+                    "provable", f"an honest hub, and {node.who} has an alarm: {alarm.message}"
+                )
+            for dataset in sorted(f"{o.who}/{name}" for o in self.nodes for name in o.sections):
+                if oracle.resolve(node.mirror(dataset)) is not None:
+                    # Who may not ask any more holds the evidence of then, maybe before anybody had cosigned.
+                    open_ = set[str]() if self._allowed(node.who, dataset, "read") else {"witnesses"}
+                    self._proves(node.mirror(dataset), trust, open_)
+            datasets = [DatasetId(f"{node.who}/{name}") for name in sorted(node.sections)]
+            self._proves(self._exported(node.who, datasets), trust, set())
+
+    def _let_evidence_grow(self) -> None:
+        """Every rule has begun or ended; then witnesses have cosigned, and mirrors ask again."""
+        for _ in range(2):
+            self._say("an hour passes")
+            self.world.clock.advance(3600)
+            for node in self.nodes:
+                self._outcome(node, node.sync_pass())
+
+    def _exported(self, owner: str, datasets: list[DatasetId]) -> Path:
+        hub, out = self.world.host.hub, self.world.folder / f"evidence-{owner}"
+        there = [each for each in datasets if self._versions(owner, each)]
+        hub.export.export(hub.export.plan(there, "owner", with_data=True, since=None), out, NullProgress())
+        return out
+
+    def _proves(self, path: Path, trust: Trust, may_be_open: set[str]) -> None:
+        for each in verify_paths([path], Anchor(trust), self.world.limits):
+            for finding in each.findings:
+                wrong = finding.result is Result.FAILED
+                if wrong or (finding.result is Result.UNCHECKED and finding.check not in may_be_open):
+                    said = f"{finding.check} {finding.result.value}: {finding.message}"
+                    self.report.violated("provable", f"{path}: {said}")
+
+
+def trust_of(world: World) -> Trust:
+    """What an administrator gives to an auditor."""
+    first = world.federation.hub.registry.list_from(1)[0]
+    return Trust.of(verify_first(first, oracle.statement_id(first)))
 
 
 class Acknowledged:

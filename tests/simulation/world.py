@@ -29,11 +29,15 @@ from core.limits import Limits
 from core.names import DatasetId
 from core.settings import parse
 from hub.layout import Layout
+from node.alarms import Alarm, Alarms, summary
 from node.config import NodeSettings
+from node.identity import NodeIdentity
 from node.publish import Publisher, PublishOutcome, approve, dataset_status
 from node.state import NodeState
 from node.subscribe import MirrorOutcome, Subscriber
 from node.trust import TrustStore
+from node.witness import Witness
+from node.witnessed import Witnessed
 from tests.simulation.clock import ManualClock
 from tests.simulation.disk import Disk, Killed
 from tests.simulation.federation import TestFederation, make_federation, sha256_of_payload
@@ -144,7 +148,7 @@ class World:
 
 
 class SimNode:
-    """One agency's node. `faults` are those of its network."""
+    """One agency's node. `faults` are those of its network; `witnesses`: it looks at the hub's log."""
 
     def __init__(self, world: World, who: str, home: Path) -> None:
         self.world = world
@@ -156,6 +160,7 @@ class SimNode:
         self.faults = Faults()
         self.sections: dict[str, dict[str, Any]] = {}
         self.subscribes = "*/*"
+        self.witnesses = False
         self.link = Link(
             world.federation.api(who, self.faults),
             world.lock,
@@ -167,6 +172,7 @@ class SimNode:
         TrustStore.establish(self.state_dir, world.clock, first, sha256_of_payload(first))
         self._state: NodeState | None = None
         self._trust: TrustStore | None = None
+        self._witness: Witness | None = None
         self._ticks = itertools.count(1)
 
     # --- the folders -------------------------------------------------------------------------------
@@ -249,7 +255,28 @@ class SimNode:
         """The process ends; everything in memory is gone."""
         if self._state is not None:
             self._state.close()
-        self._state = self._trust = None
+        self._state = self._trust = self._witness = None
+
+    @property
+    def witness(self) -> Witness:
+        """What looks at the hub's log."""
+        if self._witness is None:
+            member = self._member
+            self._witness = Witness(
+                partner=member.partner,
+                node=member.node,
+                state_dir=self.state_dir,
+                state=self.state,
+                trust=self.trust,
+                identity=NodeIdentity(self.state_dir / "keys", member.signing, member.witness),
+                clock=self.world.clock,
+                limits=self.world.limits,
+            )
+        return self._witness
+
+    def alarms(self) -> list[Alarm]:
+        """Those that are open."""
+        return Alarms(self.state_dir).open()
 
     def sync_pass(self, *, publish: bool = True, subscribe: bool = True) -> Pass:
         """One pass, as the engine makes it. A node that is killed in it is reopened from its disk."""
@@ -284,6 +311,11 @@ class SimNode:
                 result.published[section.dataset] = publisher.run()
             except (SynclineError, OSError) as error:
                 result.published[section.dataset] = error
+        if self.witnesses:
+            self.witness.run(hub)
+        alarm = summary(self.alarms())
+        if alarm is not None:
+            raise alarm
         if subscribe:
             listing = hub.list_datasets(None)
             assert listing is not None
@@ -298,6 +330,7 @@ class SimNode:
                 signer=self._member.signing,
                 clock=self.world.clock,
                 limits=self.world.limits,
+                view=Witnessed(self.state_dir, self.state, self.world.clock, self.world.limits),
             ).sync(listing)
         hub.report_status(b"{}")
 

@@ -14,7 +14,7 @@ import threading
 from datetime import datetime
 
 from core.clock import format_instant
-from core.errors import Denied, SynclineError, Unavailable
+from core.errors import Denied, SynclineError, Unavailable, Untrusted
 from core.logs import get_logger
 from core.names import NodeName
 from node import enrol, rotate
@@ -74,7 +74,8 @@ class Reception:
         except Denied as error:
             if error.reason != "REPLACED":
                 raise
-            hub, before = self._connect_again(), session.clock.now()
+            hub = self._connect_again(error)
+            before = session.clock.now()
             info = hub.get_hub_info()
         self._note_clock(info, before)
         session.board.hub(version=info.version, last_contact=format_instant(session.clock.now()))
@@ -103,16 +104,19 @@ class Reception:
         _, expires = session.identity.tls().validity
         session.board.facts(certificate_expires=format_instant(expires))
 
-    def _connect_again(self) -> Hub:
+    def _connect_again(self, refused: Denied) -> Hub:
         """A hub that was restored has forgotten this node's newest certificate, and gives another; to a node
         that was replaced, whose signing key is no longer the one, it gives none."""
         session = self._session
-        enrol.renew(
-            state_dir=session.settings.node.state_dir,
-            clock=session.clock,
-            limits=session.limits,
-            passphrase=session.passphrase,
-        )
+        try:
+            enrol.renew(
+                state_dir=session.settings.node.state_dir,
+                clock=session.clock,
+                limits=session.limits,
+                passphrase=session.passphrase,
+            )
+        except (Denied, Untrusted):
+            raise refused from None
         log.warning("the hub did not know this node's certificate, and has given another")
         session.retire_connection()
         return session.hub()

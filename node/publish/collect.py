@@ -191,9 +191,10 @@ class Collector:
         raise alarm.error()
 
     def _place(self, waiting: Waiting) -> int:
-        """Where the hub says that the statement was logged; -1 where it did not say."""
+        """Where the hub says that the statement was logged; -1 where it did not say, or in a log before."""
         receipt = self._receipt(waiting)
-        return -1 if receipt is None else receipt.leaf_index
+        current = self._trust.newest().registry.logs[-1].origin
+        return receipt.leaf_index if receipt is not None and receipt.log == current else -1
 
 
 def _without_version(files: Mapping[str, bytes]) -> dict[str, bytes]:

@@ -3,10 +3,12 @@ and give back what is theirs."""
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from node import rotate
+from core.errors import Denied, Untrusted
+from node import enrol, rotate
 from node.alarms import Alarms
 from node.engine import Engine
 from node.publish.receipts import ReceiptStore
@@ -231,3 +233,34 @@ def test_keys_that_changed_since_the_copy_are_told_again(
     assert published(federation, "la-dgm") == before, "also what the old key has signed"
     write(owner, "loam")
     assert one_pass(owner).results[0].seq == 4
+
+
+def test_a_certificate_that_a_restored_hub_has_forgotten_is_given_again(
+    owner: Member, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Proven by the signing key. A node that was really replaced has no such key: refused as before."""
+    passes(owner)
+    forgotten = [Denied("the certificate was replaced", reason="REPLACED")]
+
+    class Forgetful:
+        def __init__(self, hub: Any) -> None:
+            self._hub = hub
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._hub, name)
+
+        def get_hub_info(self) -> Any:
+            if forgotten:
+                raise forgotten[0]
+            return self._hub.get_hub_info()
+
+    owner.wrap = Forgetful
+    monkeypatch.setattr(enrol, "renew", lambda **_: forgotten.clear())
+    passes(owner)
+
+    def refused(**_: object) -> None:
+        raise Untrusted("the signing key is another", reason="UNKNOWN_SIGNER")
+
+    forgotten.append(Denied("the certificate was replaced", reason="REPLACED"))
+    monkeypatch.setattr(enrol, "renew", refused)
+    assert one_pass(owner).exit_status == Denied.exit_status

@@ -3,6 +3,7 @@
 import errno
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -57,10 +58,20 @@ class Administration:
 
 
 class FakeHub:
-    """`list_registry` alone."""
+    """What a hub knows of the registry. `takes`: whether it takes in what it lacks."""
 
-    def __init__(self, chain: list[bytes]) -> None:
-        self.chain = chain
+    def __init__(self, chain: list[bytes], *, takes: bool = False) -> None:
+        self.chain = list(chain)
+        self.takes = takes
+
+    def get_hub_info(self) -> SimpleNamespace:
+        return SimpleNamespace(registry_seq=len(self.chain))
+
+    def offer_registry(self, envelopes: list[bytes]) -> int:
+        if not self.takes:
+            raise Untrusted("this is another second statement", reason="FORK")
+        self.chain += envelopes
+        return len(self.chain)
 
     def list_registry(self, from_seq: int) -> list[bytes]:
         return self.chain[from_seq - 1 :]
@@ -124,6 +135,14 @@ def test_rollback_a_hub_that_forgot_what_it_gave(administration: Administration,
         store.refresh(FakeHub(administration.chain[:1]))  # type: ignore[arg-type]
     assert refused.value.reason == "ROLLBACK"
     assert store.current().registry.seq == 2
+
+
+def test_a_restored_hub_is_offered_what_it_lacks(administration: Administration, store: TrustStore) -> None:
+    store.update([administration.next(), administration.next()])
+    hub = FakeHub(administration.chain[:1], takes=True)
+    assert store.refresh(hub) == 0  # type: ignore[arg-type]
+    assert hub.chain == administration.chain, "exactly what it lacked, in order"
+    assert store.current().registry.seq == 3
 
 
 def test_freeze_an_expired_registry_is_not_believed(clock: ManualClock, store: TrustStore) -> None:

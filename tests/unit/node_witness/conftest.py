@@ -76,8 +76,10 @@ class Node:
             self.trust = trust
         return self._witness
 
-    def look(self, hub: Any) -> WitnessReport:
+    def look(self, hub: Any, *, after_s: float | None = None) -> WitnessReport:
+        """One look, a report's turn (or `after_s`) after whatever was before."""
         self.witness  # noqa: B018 - made when first asked for
+        self.federation.clock.advance(self.limits.report_every_s if after_s is None else after_s)
         self.trust.refresh(cast("HubApi", hub))
         report = self.witness.run(cast("HubApi", hub))
         self.looks.append(report)

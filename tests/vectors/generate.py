@@ -49,6 +49,7 @@ from security.registry import (
     verify_first,
     verify_next,
 )
+from security.rotation import Rotation
 from security.rules import Rule
 from security.tlog import log_policy, tiles
 from security.tlog.checkpoint import Checkpoint, sign_checkpoint
@@ -414,6 +415,21 @@ def small_statements(
         "created": format_instant(NOW),
     }
     folder.envelope("renewal", dsse.RENEWAL, canonical(renewal), ["owner"])
+    asked = Rotation(
+        "mekong-geo", OWNER, NodeName("main"), NOW, PAIRS["owner"].public, PAIRS["subscriber"].public
+    )
+    rotation = folder.envelope("rotation", dsse.ROTATION, asked.to_payload(), ["owner", "subscriber"])
+    alone = json.loads(rotation)
+    alone["signatures"] = [
+        each for each in alone["signatures"] if each["keyid"] in PAIRS["owner"].public.keyids
+    ]
+    folder.refused(
+        "rotation-without-the-new-key",
+        json.dumps(alone, separators=(",", ":")).encode(),
+        "THRESHOLD",
+        "the new key has not signed",
+        **{"as": dsse.ROTATION, "keys": ["owner", "subscriber"], "threshold": 2},
+    )
 
 
 def canonical_json() -> bytes:

@@ -42,6 +42,7 @@ from security.tlog.note import Note
 from sync.ports import HubApi
 
 _PAGES_COUNT = 4  # a look: content must never wait for the log
+_JOINED_TURNS = 1.5  # how long others may join: each looks once a turn, and a little late
 _PROOFS_COUNT_MAX = 50  # a look, for other witnesses' checkpoints beyond this node's leaves
 
 log = get_logger("node.witness")
@@ -271,18 +272,41 @@ class Witness:
         return True
 
     def _cosign(self, look: Look, shown: Sequence[Shown]) -> list[Shown]:
-        """Stand for the newest checkpoint: durably first, then by signature."""
+        """Stand for a checkpoint: durably first, then by signature."""
+        chosen = self._chosen(look, shown)
+        if chosen is None:
+            return list(shown)
         name = witness_name(look.registry.federation, self._partner, self._node)
-        text, key = look.opened.note.text, self._identity.witness
-        if look.newest not in self.histories.promised(look.newest.origin):
-            look.history.promise(look.view.note)
+        text, key = chosen.checkpoint.to_text(), self._identity.witness
+        if chosen.checkpoint not in self.histories.promised(look.newest.origin):
+            look.history.promise(chosen.note)
         handed, at = self._handed or (b"", look.now)
         if handed != text or look.now - at >= timedelta(seconds=look.limits.refusals_every_s):
             line = cosign(text, name, key, look.now)
             look.hub.add_cosignature(Note(text, (line,)).to_bytes())
             self._handed = text, look.now
-        own = Shown(look.newest, look.view.note, (Cosigned(Cosigner(name, key.public), look.now),))
+        own = Shown(chosen.checkpoint, chosen.note, (Cosigned(Cosigner(name, key.public), look.now),))
         return [own, *shown]
+
+    def _chosen(self, look: Look, shown: Sequence[Shown]) -> Shown | None:
+        """The checkpoint to stand for. A busy log has a new one every second: cosignatures meet on one only
+        because a witness joins where another has stood lately, and begins with the newest no more often than
+        it reports. All of them were compared with this node's own leaves."""
+        bound = max((each.size for each in self.histories.promised(look.newest.origin)), default=0)
+        turn = timedelta(seconds=look.limits.report_every_s)
+        open_ = [
+            each
+            for each in shown
+            if each.checkpoint.origin == look.newest.origin
+            and bound < each.checkpoint.size <= look.history.size
+            and any(look.now - one.at < _JOINED_TURNS * turn for one in each.cosigned)
+        ]
+        if open_:
+            return max(open_, key=lambda each: each.checkpoint.size)
+        newest = Shown(look.newest, look.view.note, ())
+        if self._handed is None or bound in (0, look.newest.size) or look.now - self._handed[1] >= turn:
+            return newest
+        return None
 
     def _standing(self, look: Look, shown: Sequence[Shown]) -> Standing:
         self.ledger.keep_witnesses(last_times(shown))

@@ -1,5 +1,8 @@
 """A node cosigns only what it has checked whole, and goes on where it stopped."""
 
+from collections import Counter
+from pathlib import Path
+
 import pytest
 
 from core.errors import Unavailable
@@ -7,7 +10,7 @@ from security.tlog.checkpoint import open_checkpoint, parse_checkpoint
 from security.tlog.cosignature import Witness, cosigners
 from security.tlog.note import parse_note
 from tests.unit.node_witness.conftest import Node
-from tests.unit.node_witness.fake_log import FEDERATION, ORIGIN, FakeHub, FakeLog
+from tests.unit.node_witness.fake_log import FEDERATION, ORIGIN, FakeHub, FakeLog, Federation
 
 
 def test_a_log_is_read_from_its_first_leaf_checked_and_cosigned(
@@ -108,3 +111,19 @@ def test_damaged_leaves_are_fetched_again_and_are_no_alarm(node: Node, hub: Fake
     log.sign()
     assert node.catch_up(hub).cosigned == 21
     assert not node.open
+
+
+def test_witnesses_of_a_busy_log_meet_on_one_checkpoint(
+    federation: Federation, tmp_path: Path, log: FakeLog
+) -> None:
+    """It has another checkpoint at every look; three who begin with the newest would never make a quorum."""
+    hub = FakeHub(log)
+    nodes = [Node(federation, partner, tmp_path / partner) for partner in ("la-dgm", "th-dmr", "kh-gdmr")]
+    for _ in range(4):
+        for node in nodes:
+            log.strangers(3)
+            log.sign()
+            node.look(hub, after_s=20.0)
+    met = Counter(parse_checkpoint(parse_note(each).text).size for each in hub.given)
+    assert sorted(met.values())[-3:] == [3, 3, 3]
+    assert not any(node.open for node in nodes)

@@ -36,7 +36,7 @@ from node.witness import Witness, WitnessReport
 from node.witnessed import Witnessed
 
 #: Faults of the whole node in spite of which everything is done.
-_STOP_NOTHING = ("certificate", "clock", "registry", "settings", "witness", "proofs")
+_STOP_NOTHING = ("certificate", "clock", "keys", "registry", "settings", "witness", "proofs")
 
 log = get_logger("node.engine")
 

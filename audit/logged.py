@@ -25,7 +25,7 @@ from security.digests import is_digest
 from security.members import RegistryLog
 from security.registry import VerifiedRegistry
 from security.tlog.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint
-from security.tlog.leaf import leaf_hash, make_leaf, registry_leaf
+from security.tlog.leaf import leaf_hash, leaf_of, registry_leaf
 from security.tlog.merkle import node_hash, verify_inclusion
 from security.tlog.note import Note, parse_note
 from security.tlog.opening_file import OpeningFile, check_lane
@@ -61,7 +61,7 @@ class LogView:
 
     def prove(self, proof: bytes | ProofFile, leaf: bytes) -> int:
         """The index of `leaf`, proven under this checkpoint. Raises `Untrusted`."""
-        parsed = proof if isinstance(proof, ProofFile) else parse_proof_file(proof, self.limits)
+        parsed = proof if isinstance(proof, ProofFile) else self._parsed(proof)
         self._check_note(parsed.note)
         verify_inclusion(
             leaf_hash(leaf), parsed.index, self.checkpoint.size, parsed.hashes, self.checkpoint.root
@@ -71,11 +71,14 @@ class LogView:
             self.prefixes[parsed.index + 1] = prefix_root(leaf, parsed.index, parsed.hashes, size)
         return parsed.index
 
+    def _parsed(self, proof: bytes) -> ProofFile:
+        return parse_proof_file(proof, self.limits, known_note=self.raw)
+
     def record(self, opening: bytes, proof: bytes) -> LoggedRecord:
         """The record of `opening`, which `proof` shows to be logged. Raises `Untrusted`."""
         opened = OpeningFile.from_bytes(opening, self.limits)
         record = parse_strict(opened.record, self.limits)
-        leaf, _ = make_leaf(record, opened.nonce)
+        leaf = leaf_of(opened.opening)
         index = self.prove(proof, leaf)
         if index != opened.index:
             raise Untrusted(

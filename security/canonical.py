@@ -57,6 +57,8 @@ def parse_strict(payload: bytes, limits: Limits = LIMITS) -> dict[str, Any]:
 def parse_canonical(data: bytes, bytes_max: int, limits: Limits = LIMITS) -> object:
     """Any JSON value in canonical form. Raises as `parse_strict` does."""
     value = parse_json(data, bytes_max, limits)
+    if data.isascii() and _plain(value) == data:
+        return value
     try:
         again = rfc8785.dumps(cast("Any", value))
     except ValueError as error:
@@ -64,6 +66,13 @@ def parse_canonical(data: bytes, bytes_max: int, limits: Limits = LIMITS) -> obj
     if again != data:
         raise Untrusted("not canonical JSON (RFC 8785)", reason="NON_CANONICAL")
     return value
+
+
+def _plain(value: object) -> bytes:
+    """Canonical as long as it is ASCII, where keys sort alike by bytes and by UTF-16; much faster."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode(
+        "utf-8", "surrogatepass"
+    )
 
 
 def parse_json(data: bytes, bytes_max: int, limits: Limits = LIMITS) -> object:

@@ -21,7 +21,7 @@ from audit.logged import LogView, prefix_root, read_record
 from core.errors import InvalidInput, SynclineError, Untrusted
 from core.limits import LIMITS, Limits
 from security.canonical import parse_strict
-from security.tlog.leaf import make_leaf
+from security.tlog.leaf import leaf_of
 from security.tlog.opening_file import OpeningFile
 from security.tlog.tlog_proof import parse_proof_file
 
@@ -29,6 +29,7 @@ FOLDER = "data/log/records"
 _NAME = re.compile(r"([0-9]{12})\.(opening\.json|tlog-proof)", re.ASCII)
 _OPENING = "opening.json"
 _BAD_COUNT_MAX = 10_000
+_ASK = "ask who made the bundle for it again"
 _FALSE = "stop; keep this evidence, and show it to the federation's administrators"
 
 
@@ -113,10 +114,9 @@ class RecordFiles(Collection[LoggedRecord]):
         if opening is None:
             gathered.add(failed("other leaves", f"leaf {index}: a proof without an opening", _FALSE))
             return None
-        kind = self._kind(opening)
         if self._view is None or proof is None:
             what = "its proof is missing" if proof is None else "without the log no leaf can be proven"
-            gathered.add(unchecked(leaf_check(kind), f"leaf {index}: {what}"))
+            gathered.add(unchecked(self._check(opening), f"leaf {index}: {what}", _ASK))
             return None
         try:
             record = self._view.record(opening, proof)
@@ -124,17 +124,18 @@ class RecordFiles(Collection[LoggedRecord]):
                 raise Untrusted(f"the file is of leaf {record.index}", reason="WRONG_OPENING")
         except SynclineError as error:
             words = f"leaf {index}: {error.message}"
-            gathered.add(failed(leaf_check(kind), words, error.remedy or _FALSE))
+            gathered.add(failed(self._check(opening), words, error.remedy or _FALSE))
             return None
-        gathered.add(passed(leaf_check(kind), f"leaf {index}"))
+        gathered.add(passed(leaf_check(record.type), f"leaf {index}"))
         return record
 
-    def _kind(self, opening: bytes) -> str:
-        """What the record claims to be, for the name of the check alone."""
+    def _check(self, opening: bytes) -> str:
+        """The name of the check, by what a record that does not hold claims to be."""
         try:
-            return str(parse_strict(OpeningFile.from_bytes(opening, self._limits).record).get("type"))
+            claimed = parse_strict(OpeningFile.from_bytes(opening, self._limits).record).get("type")
         except SynclineError:
-            return ""
+            claimed = ""
+        return leaf_check(str(claimed))
 
     def _read(self, index: int, opening: bytes) -> LoggedRecord | None:
         """A record that was proven before."""
@@ -142,7 +143,7 @@ class RecordFiles(Collection[LoggedRecord]):
         try:
             opened = OpeningFile.from_bytes(opening, self._limits)
             record = parse_strict(opened.record, self._limits)
-            leaf, _ = make_leaf(record, opened.nonce)
+            leaf = leaf_of(opened.opening)
             if view is None or opened.index != index:
                 return None
             return read_record(opened, record, leaf, view.position(index))

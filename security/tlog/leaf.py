@@ -49,6 +49,11 @@ def open_leaf(leaf: bytes, opening: Opening, limits: Limits = LIMITS) -> dict[st
     return parse_strict(opening.record, limits)
 
 
+def leaf_of(opening: Opening) -> bytes:
+    """The leaf that `opening` commits to. Whether its record is canonical is not asked."""
+    return _committing(opening)
+
+
 def registry_leaf(registry_id: Sha256Hex) -> bytes:
     """The open leaf of a registry statement."""
     return canonical({"registry": check_digest(registry_id, "registry id"), "v": 1})

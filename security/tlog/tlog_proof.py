@@ -59,8 +59,11 @@ def to_proof_file(index: int, hashes: Sequence[bytes], checkpoint_note: bytes) -
     return "".join(f"{line}\n" for line in lines).encode() + checkpoint_note
 
 
-def parse_proof_file(data: bytes, limits: Limits = LIMITS) -> ProofFile:
-    """Read a proof strictly. Raises `Untrusted` (MALFORMED_PROOF, MALFORMED_NOTE)."""
+def parse_proof_file(data: bytes, limits: Limits = LIMITS, *, known_note: bytes | None = None) -> ProofFile:
+    """Read a proof strictly. Raises `Untrusted` (MALFORMED_PROOF, MALFORMED_NOTE).
+
+    `known_note` has been parsed before: many proofs under one checkpoint need not parse it each.
+    """
     if len(data) > limits.note_bytes_max + (_HASHES_COUNT_MAX + 2) * _LINE_BYTES:
         _malformed("it is too large")
     head, separator, note = data.partition(b"\n\n")
@@ -73,7 +76,8 @@ def parse_proof_file(data: bytes, limits: Limits = LIMITS) -> ProofFile:
         _malformed("its first lines are not those of a proof")
     if int(matched[1]) > SIZE_MAX:
         _malformed("its index is too large")
-    parse_note(note, limits)
+    if note != known_note:
+        parse_note(note, limits)
     return ProofFile(int(matched[1]), tuple(_hash(each) for each in hashes), note)
 
 

@@ -203,16 +203,31 @@ def test_slow_clients_take_every_place_only_until_they_are_hung_up_on(crowded: S
     for client in slow:
         ended(client)
         client.close()
-    assert crowded.ask("/checkpoint").status == 200
+    assert answered_in_time(crowded) == 200
 
 
-def test_beyond_its_places_it_says_so(crowded: Site) -> None:
+def answered_in_time(site: Site) -> int:
+    """A status, for a client that a busy machine may have made late a few times."""
+    for _ in range(9):
+        try:
+            return site.ask("/checkpoint").status
+        except ConnectionError:
+            continue
+    return site.ask("/checkpoint").status
+
+
+def test_beyond_its_places_it_says_so() -> None:
     with ExitStack() as stack:
-        for _ in range(4):
-            keeper = stack.enter_context(closing(http.client.HTTPConnection("127.0.0.1", crowded.port, 20)))
+        # Patient, so that nobody's place is free again before all are taken, however busy the machine.
+        patient = serve(FakeLog(), patience_s=60.0, connections_max=4)
+        stack.callback(patient.stop)
+        for _ in range(3):
+            keeper = stack.enter_context(closing(http.client.HTTPConnection("127.0.0.1", patient.port, 20)))
             keeper.request("GET", "/nothing")
-            keeper.getresponse().read()  # answered: it is counted, and may stay for some seconds
-        assert crowded.ask("/checkpoint").status == 503
+            keeper.getresponse().read()  # answered: it is counted
+            assert keeper.sock is not None
+            keeper.sock.sendall(b"GET /che")  # and stays, longer than who is idle
+        assert patient.ask("/checkpoint").status == 503
 
 
 def test_a_head_without_end_is_refused(site: Site) -> None:

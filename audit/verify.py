@@ -17,6 +17,7 @@ from audit.findings import Finding, Verdict, verdict
 from audit.history import compare
 from audit.load import Anchor, load_all
 from audit.single import verify_single
+from audit.witnesses import check_quorum
 from core.errors import InvalidInput
 from core.limits import LIMITS, Limits
 from core.progress import Progress
@@ -51,9 +52,16 @@ def verify_path(
 
 
 def verify_paths(
-    paths: Sequence[Path], anchor: Anchor, limits: Limits = LIMITS, progress: Progress | None = None
+    paths: Sequence[Path],
+    anchor: Anchor,
+    limits: Limits = LIMITS,
+    progress: Progress | None = None,
+    *,
+    require_witnesses: bool = False,
 ) -> Iterator[Report]:
     """A report for each dataset, bundle and statement; a last one for what they say of one another.
+
+    `require_witnesses` demands a quorum of cosignatures of each mirror and bundle.
 
     Raises:
         InvalidInput: there is nothing of Syncline's at a path, or a bundle is not safe to read.
@@ -76,7 +84,8 @@ def verify_paths(
         )
         for dossier, findings in loaded:
             dossiers.append(dossier)
-            yield _report(dossier, findings)
+            quorum = [check_quorum(dossier.cosigned, dossier.witnesses_known)] if require_witnesses else []
+            yield _report(dossier, [*findings, *quorum])
     if len(dossiers) > 1:
         about = compare(dossiers)
         if about:

@@ -97,13 +97,25 @@ def _seen(cosigned: Cosigned) -> WitnessSeen:
 
 def _told(seen: Sequence[WitnessSeen], known: int) -> Finding:
     if not seen:
-        return unchecked(
+        return passed(
             _CHECK,
-            f"none of {known} witnesses has cosigned: nothing shows that others are shown the same log",
-            "compare this checkpoint with another partner's evidence: give both paths",
+            f"none of {known} has cosigned yet: told, not demanded (--require-witnesses demands a quorum)",
         )
     quorum = needed(known)
     reached = "a quorum" if len(seen) >= quorum else f"a quorum would be {quorum}"
     names = ", ".join(each.name.partition("/")[2] for each in seen[:10])
     more = f" and {len(seen) - 10} more" if len(seen) > 10 else ""
     return passed(_CHECK, f"{len(seen)} of {known} cosigned, {reached}: {names}{more}")
+
+
+def check_quorum(seen: Sequence[WitnessSeen], known: int) -> Finding:
+    """What `--require-witnesses` demands: a quorum under the checkpoint."""
+    quorum = max(1, needed(known))
+    if len(seen) >= quorum:
+        return passed("quorum", f"{len(seen)} of {known} witnesses cosigned, {quorum} are needed")
+    return unchecked(
+        "quorum",
+        f"{len(seen)} of {known} witnesses cosigned this checkpoint, {quorum} are needed",
+        "take evidence that is some minutes older than the newest version, or compare that of several"
+        " partners: give all their paths",
+    )

@@ -24,6 +24,10 @@ def verify(
     ],
     trust: TrustOption = None,
     registry_id: RegistryIdOption = None,
+    require_witnesses: Annotated[
+        bool,
+        typer.Option("--require-witnesses", help="Demand that a quorum of witnesses has cosigned the log."),
+    ] = False,
     as_json_: JsonOption = False,
 ) -> None:
     """Verify signatures, chains, the hub's log and every file; contacts nobody and changes nothing.
@@ -38,7 +42,8 @@ def verify(
         check_exists(path)
     reports: list[Report] = []
     with progress() as shown:
-        for report in verify_paths(paths, anchor, progress=NullProgress() if as_json_ else shown):
+        bar = NullProgress() if as_json_ else shown
+        for report in verify_paths(paths, anchor, progress=bar, require_witnesses=require_witnesses):
             reports.append(report)
             if not as_json_:
                 say(("\n" if len(reports) > 1 else "") + as_text(report))

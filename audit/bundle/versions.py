@@ -19,6 +19,7 @@ from audit.positions import check_manifest_position
 from audit.receipts import check_receipt
 from core.errors import Untrusted
 from core.limits import LIMITS, Limits
+from core.names import owner_of
 from security.policy import VerifiedPolicy
 from security.registry import VerifiedRegistry
 from security.statement import Link, check_successor
@@ -42,8 +43,11 @@ def check_versions(
     """The versions of one dataset. `bag` None: data were not read."""
     since = None if scope is None else scope.since
     links = [each.manifest.link for each in read.versions]
-    _chain(read.dataset, links, gathered, gaps=since is not None)
-    _chain(f"{read.dataset} policy", [each.link for each in read.policies], gathered)
+    # Who does not say to open the owner's lane holds what it received, not everything: a mirror keeps few
+    # versions, and the policies under which it got them.
+    partial = scope is not None and owner_of(read.dataset) not in scope.lanes
+    _chain(read.dataset, links, gathered, gaps=partial or since is not None)
+    _chain(f"{read.dataset} policy", [each.link for each in read.policies], gathered, gaps=partial)
     _leaves(read, events, view, since, gathered)
     made: list[VersionDossier] = []
     last: Position | None = None

@@ -7,12 +7,13 @@ absence is for the checks to judge; believes nothing.
 """
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from audit.source import FolderSource, Source, is_plain_folder
-from core.errors import InvalidInput, Unavailable
+from core.errors import Unavailable
 from core.limits import LIMITS, Limits
 
 _REGISTRY_NAME = re.compile(r"([0-9]{8})\.json", re.ASCII)
@@ -22,18 +23,43 @@ _REGISTRIES_COUNT_MAX = 100_000
 _RECORDS = ("version", "policy", "delivery")
 
 
+class RegistryProofs(Mapping[int, bytes]):
+    """The proofs of the registry's leaves, by number; each is read when it is asked for."""
+
+    def __init__(self, source: Source, folder: str, limits: Limits) -> None:
+        self._source = source
+        self._folder = folder
+        self._bytes_max = proof_bytes_max(limits)
+        matched = (_REGISTRY_PROOF_NAME.fullmatch(name) for name in source.names(folder))
+        self._numbers = {int(each[1]): None for each in islice(filter(None, matched), _REGISTRIES_COUNT_MAX)}
+
+    def __getitem__(self, number: int) -> bytes:
+        name = f"{self._folder}/registry-{number:08}.tlog-proof"
+        data = self._source.read(name, self._bytes_max) if number in self._numbers else None
+        if data is None:
+            raise KeyError(number)
+        return data
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._numbers)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+
 @dataclass(frozen=True, slots=True)
 class LogEvidence:
-    """What stands in `log/`, as bytes: checkpoint, proofs of the registry's leaves by number."""
+    """What stands in `log/`, as bytes: checkpoint, policy of the log, proofs of the registry's leaves."""
 
-    checkpoint: bytes | None = None
-    policy: bytes | None = None
-    registry_proofs: Mapping[int, bytes] = field(default_factory=dict[int, bytes])
+    checkpoint: bytes | None
+    policy: bytes | None
+    registry_proofs: Mapping[int, bytes]
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The statements beside a version's data, as bytes. `registries` ascend by number, `keys` by name.
+    """The statements beside a version's data, as bytes. `registries` ascend by number, `keys` by name; both
+    are streams, read once.
 
     `records` holds opening and proof of the leaves `version`, `policy` and `delivery`.
     """
@@ -42,8 +68,8 @@ class Evidence:
     manifest: bytes | None
     policy: bytes | None
     disclosures: bytes | None
-    registries: tuple[tuple[int, bytes], ...]
-    keys: tuple[tuple[str, bytes], ...]
+    registries: Iterator[tuple[int, bytes]]
+    keys: Iterator[tuple[str, bytes]]
     log: LogEvidence
     records: Mapping[str, tuple[bytes | None, bytes | None]]
 
@@ -81,40 +107,29 @@ def read_evidence(folder: Path, limits: Limits = LIMITS) -> Evidence:
     )
 
 
-def read_registries(source: Source, folder: str, limits: Limits = LIMITS) -> tuple[tuple[int, bytes], ...]:
-    """The registry's statements in `folder`, by the numbers of their names."""
-    found: list[tuple[int, bytes]] = []
-    for name in source.names(folder):
-        matched = _REGISTRY_NAME.fullmatch(name)
-        if matched is None:
-            continue
-        if len(found) == _REGISTRIES_COUNT_MAX:
-            raise InvalidInput(f"more than {_REGISTRIES_COUNT_MAX} registry statements")
-        data = source.read(f"{folder}/{name}", limits.registry_envelope_bytes_max)
+def read_registries(source: Source, folder: str, limits: Limits = LIMITS) -> Iterator[tuple[int, bytes]]:
+    """The registry's statements in `folder`, by the numbers of their names; one is held at a time."""
+    matched = (_REGISTRY_NAME.fullmatch(name) for name in source.names(folder))
+    for each in islice(filter(None, matched), _REGISTRIES_COUNT_MAX):
+        data = source.read(f"{folder}/{each[0]}", limits.registry_envelope_bytes_max)
         if data is not None:
-            found.append((int(matched[1]), data))
-    return tuple(found)
+            yield int(each[1]), data
 
 
-def read_keys(source: Source, folder: str) -> tuple[tuple[str, bytes], ...]:
-    """The PEM files for checks by hand."""
-    keys = ((name, source.read(f"{folder}/{name}", _PEM_BYTES_MAX)) for name in source.names(folder))
-    return tuple((name, data) for name, data in keys if data is not None)
+def read_keys(source: Source, folder: str) -> Iterator[tuple[str, bytes]]:
+    """The PEM files for checks by hand; one is held at a time."""
+    for name in source.names(folder):
+        data = source.read(f"{folder}/{name}", _PEM_BYTES_MAX)
+        if data is not None:
+            yield name, data
 
 
 def read_log(source: Source, folder: str, limits: Limits = LIMITS) -> LogEvidence:
     """Checkpoint, policy of the log, and the proofs of the registry's leaves."""
-    proofs: dict[int, bytes] = {}
-    for name in source.names(folder):
-        matched = _REGISTRY_PROOF_NAME.fullmatch(name)
-        if matched is not None and len(proofs) < _REGISTRIES_COUNT_MAX:
-            data = source.read(f"{folder}/{name}", proof_bytes_max(limits))
-            if data is not None:
-                proofs[int(matched[1])] = data
     return LogEvidence(
         checkpoint=source.read(f"{folder}/checkpoint", limits.note_bytes_max),
         policy=source.read(f"{folder}/log-policy", limits.note_bytes_max),
-        registry_proofs=proofs,
+        registry_proofs=RegistryProofs(source, folder, limits),
     )
 
 

@@ -19,7 +19,7 @@ from audit.dossier import MIRROR, Dossier
 from audit.findings import Finding, failed, passed
 from audit.mirror import load_version
 from audit.source import is_plain_folder
-from core.errors import InvalidInput
+from core.errors import InvalidInput, Unavailable
 from core.limits import LIMITS, Limits
 from core.names import EVIDENCE_FOLDER
 from core.progress import Progress
@@ -90,7 +90,13 @@ def load_all(
             yield Dossier(path, MIRROR, None, ()), [*anchor.findings(), place]
             continue
         load_one = load_bundle if is_bundle(place) else load_version
-        dossier, findings = load_one(place, anchor.id, limits, progress, with_content=check_content)
+        try:
+            dossier, findings = load_one(place, anchor.id, limits, progress, with_content=check_content)
+        except OSError as error:
+            raise Unavailable(
+                f"{place} cannot be read: {error.strerror}",
+                remedy="copy it to a sound disk, as a user who may",
+            ) from error
         yield dossier, [*anchor.findings(), *findings]
 
 

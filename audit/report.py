@@ -9,6 +9,7 @@ from typing import Any
 
 from audit.findings import Finding, Result, Verdict
 from audit.verify import Report
+from core.logs import printable
 from core.terminal import pad
 
 _MARKS = {Result.PASSED: "ok", Result.FAILED: "FAILED", Result.UNCHECKED: "not checked"}
@@ -26,17 +27,18 @@ def as_text(report: Report) -> str:
     title = (
         report.path if report.dataset is None else f"{report.dataset} version {report.seq} in {report.path}"
     )
-    lines = [str(title)]
+    lines = [printable(str(title))]
     for finding in report.findings:
         lines += _lines(finding)
     return "\n".join([*lines, _WORDS[report.verdict]])
 
 
 def _lines(finding: Finding) -> list[str]:
-    lines = [f"  {pad(_MARKS[finding.result], 11)}  {pad(finding.check, _NAME_COLUMNS)}  {finding.message}"]
+    mark, check = pad(_MARKS[finding.result], 11), pad(finding.check, _NAME_COLUMNS)
+    lines = [f"  {mark}  {check}  {printable(finding.message)}"]
     lines += [f"{'':{_INDENT}}  {detail}" for detail in finding.details]
     if finding.remedy:
-        lines.append(f"{'':{_INDENT}}→ {finding.remedy}")
+        lines.append(f"{'':{_INDENT}}→ {printable(finding.remedy)}")
     return lines
 
 

@@ -10,13 +10,14 @@ that the owner ever had in the chain may have signed it.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 
 from audit.findings import Finding, failed, passed, unchecked
 from core.clock import format_instant
 from core.errors import SynclineError
 from core.limits import LIMITS, Limits
+from core.logs import printable
 from core.names import DatasetId, PartnerId, check_dataset
 from security import envelope as dsse
 from security.canonical import parse_strict
@@ -39,24 +40,24 @@ _PEM = re.compile(rb"-----BEGIN PUBLIC KEY-----.*?-----END PUBLIC KEY-----", re.
 
 
 def check_registry(
-    registries: Sequence[tuple[int, bytes]], anchor: str | None, limits: Limits = LIMITS
+    registries: Iterable[tuple[int, bytes]], anchor: str | None, limits: Limits = LIMITS
 ) -> tuple[Chain, list[Finding]]:
     """Follow the chain from its first statement; `anchor` is the id that the auditor trusts, in hex."""
-    if not registries:
-        return (), [unchecked("registry", "no registry statement is at hand", _AGAIN)]
-    for place, (number, _) in enumerate(registries, start=1):
-        if number != place:
-            return (), [
-                unchecked("registry", f"statement {place} is missing", "copy the evidence whole, again")
-            ]
-    first = registries[0][1]
+    chain: list[VerifiedRegistry] = []
     wide = registry_limits(limits)
     try:
-        chain = [verify_first(first, anchor or dsse.parse(first, wide).id, limits)]
-        for _, envelope in registries[1:]:
-            chain.append(verify_next(chain[-1], envelope, limits))
+        for place, (number, envelope) in enumerate(registries, start=1):
+            if number != place:
+                return (), [unchecked("registry", f"statement {place} is missing", _AGAIN)]
+            chain.append(
+                verify_next(chain[-1], envelope, limits)
+                if chain
+                else verify_first(envelope, anchor or dsse.parse(envelope, wide).id, limits)
+            )
     except SynclineError as error:
         return (), [failed("registry", error.message, error.remedy or _FALSE)]
+    if not chain:
+        return (), [unchecked("registry", "no registry statement is at hand", _AGAIN)]
     newest = chain[-1].registry
     findings = [passed("registry", f"federation {newest.federation}, {len(chain)} statements in one chain")]
     if anchor is None:
@@ -64,7 +65,7 @@ def check_registry(
             unchecked(
                 "anchor",
                 f"nobody vouched for the first registry statement, {chain[0].id}",
-                "compare that id with a source that you trust, then give it as --registry-id",
+                "give the federation's trust file with --trust, or that id, once compared, as --registry-id",
             )
         )
     else:
@@ -157,20 +158,23 @@ def rules_words(policy: VerifiedPolicy) -> str:
     return f"{len(policy.rules)} of {len(policy.policy.rule_digests)} rules disclosed"
 
 
-def check_keys(keys: Sequence[tuple[str, bytes]], chain: Chain, log_policy: bytes | None = None) -> Finding:
+def check_keys(keys: Iterable[tuple[str, bytes]], chain: Chain, log_policy: bytes | None = None) -> Finding:
     """The files for checks by hand hold keys of the registry, else such a check would deceive."""
-    if not keys:
-        return unchecked("keys", "no keys/*.pem for checks by hand", _AGAIN)
     if not chain:
         return unchecked("keys", "without a registry nobody's keys are known")
+    count = 0
     for name, data in keys:
+        count += 1
         known = {ed25519_pem(key).strip() for key in _keys_named(name, chain)}
         blocks = _PEM.findall(data)
         if not blocks or _PEM.sub(b"", data).strip() or not known.issuperset(blocks):
-            return failed("keys", f"keys/{name} holds something else than keys of the registry", _BY_HAND)
+            words = f"keys/{printable(name)} holds something else than keys of the registry"
+            return failed("keys", words, _BY_HAND)
     if log_policy is not None and (wrong := _wrong_policy(log_policy, chain)):
         return failed("keys", f"log/log-policy: {wrong}", _BY_HAND)
-    return passed("keys", f"{len(keys)} files, all with keys of the registry")
+    if not count:
+        return unchecked("keys", "no keys/*.pem for checks by hand", _AGAIN)
+    return passed("keys", f"{count} files, all with keys of the registry")
 
 
 def _keys_named(name: str, chain: Chain) -> list[bytes]:

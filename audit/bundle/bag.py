@@ -32,6 +32,7 @@ _DECLARED = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
 _DECLARATION, _INFO, _README = "bagit.txt", "bag-info.txt", "README.txt"
 _MANIFEST, _TAG_MANIFEST = "manifest-sha256.txt", "tagmanifest-sha256.txt"
 _TAG_BYTES_MAX = 1 << 20
+_VERSIONS_COUNT_MAX = 100_000
 _AGAIN = "ask for the bundle again; it was altered or damaged on its way"
 
 _OWNER_NAME = r"[a-z0-9-]+/[a-z0-9.-]+"
@@ -202,6 +203,12 @@ class _Pass:
         if self._content is None or self._content.folder != folder:
             if self._content is not None:
                 self._content.close()
+            if len(self._checked.contents) >= _VERSIONS_COUNT_MAX:
+                raise InvalidInput(
+                    f"the bundle holds the data of more than {_VERSIONS_COUNT_MAX} versions",
+                    remedy="ask for several smaller bundles",
+                    reason="TOO_MANY_FILES",
+                )
             tally = self._checked.contents.setdefault(folder, Tally())
             self._content = _Content(self._tree, folder, tally, self._limits)
         self._content.add(matched[2], here)

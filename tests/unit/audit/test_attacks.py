@@ -606,6 +606,16 @@ def test_names_that_differ_by_unicode_form(auditor: Auditor) -> None:
     caught(verified, "bag", "normal form C")
 
 
+def test_names_that_would_command_a_terminal(
+    auditor: Auditor, files: dict[str, bytes], capsys: pytest.CaptureFixture[str]
+) -> None:
+    bag = write_bundle(auditor.folder / "bag", files)
+    (bag / "data/datasets/la-dgm/geology-1m/versions/\x1b[2Jx").mkdir()
+    (bag / "data/datasets/la-dgm/geology-1m/versions/\x1b[2Jx/\x1b[1m").write_bytes(b"")
+    assert commands.run(cli.app, ["verify", str(bag), "--registry-id", auditor.federation.anchor]) == 3
+    assert "\x1b" not in capsys.readouterr().out
+
+
 def test_duplicate_names(auditor: Auditor) -> None:
     with pytest.warns(UserWarning, match="Duplicate"):
         path = _zip(auditor.folder / "b.zip", [("b/data/x", b"1"), ("b/data/x", b"2")])

@@ -157,7 +157,23 @@ def test_every_alteration_is_found(mirror: Any, name: str) -> None:
     assert check in failures(report), report.findings
 
 
-ABSENCES = ["manifest.json", "policy.json", "policy-rules.json", "inventory.sha256", "registry", "keys"]
+ABSENCES = [
+    "manifest.json",
+    "policy.json",
+    "policy-rules.json",
+    "inventory.sha256",
+    "registry",
+    "keys",
+    "log",
+]
+    "manifest.json",
+    "policy.json",
+    "policy-rules.json",
+    "inventory.sha256",
+    "registry",
+    "keys",
+    "log",
+]
 
 
 @pytest.mark.parametrize("name", ABSENCES)
@@ -165,6 +181,15 @@ def test_missing_evidence_leaves_the_verdict_open(mirror: Any, name: str) -> Non
     target = mirror.evidence / name
     shutil.rmtree(target) if target.is_dir() else target.unlink()
     assert verify(mirror.folder, mirror.federation.anchor).verdict is Verdict.INCOMPLETE
+
+
+def test_a_mirror_of_the_first_release_says_what_its_evidence_lacks(mirror: Any) -> None:
+    shutil.rmtree(mirror.evidence / "log")
+    report = verify(mirror.folder, mirror.federation.anchor)
+    open_ = {each.check for each in report.findings if each.result is Result.UNCHECKED}
+    assert open_ == {"log", "registry leaves", "position", "witnesses"}
+    assert "no checkpoint" in finding(report, "log").message
+    assert finding(report, "log").remedy
 
 
 def test_a_gap_in_the_registry_chain_proves_nothing(mirror: Any) -> None:

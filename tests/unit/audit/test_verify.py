@@ -166,14 +166,6 @@ ABSENCES = [
     "keys",
     "log",
 ]
-    "manifest.json",
-    "policy.json",
-    "policy-rules.json",
-    "inventory.sha256",
-    "registry",
-    "keys",
-    "log",
-]
 
 
 @pytest.mark.parametrize("name", ABSENCES)

@@ -342,7 +342,7 @@ class Daemon:
         }
 
     def _sync(self, session: Session, engine: Engine, request: Request) -> Mapping[str, Any]:
-        """Publish everything, then mirror everything, in runs that start now."""
+        """Publish everything, witness the log, then mirror everything, in runs that start now."""
         self._reload(session)
 
         def tell() -> None:
@@ -350,6 +350,7 @@ class Daemon:
             request.tell({"bytes_left": sum(each.bytes_left for each in (*report.publish, *report.mirrors))})
 
         results = self._ask(list(self._sections), tell)
+        engine.witness(begin=True)
         results += self._ask([MIRRORS], tell)
         return engine.outcome(results).as_json()
 

@@ -81,7 +81,7 @@ class Engine:
             if self._stopping():
                 break
             results.append(self.publish(section, progress))
-        self.witness()  # before the mirrors: what it finds stops new versions in this very pass
+        self.witness(begin=True)  # before the mirrors: what it finds stops new versions in this very pass
         if not self._stopping():
             try:
                 results += self.subscribe(progress)
@@ -296,14 +296,14 @@ class Engine:
                 reason=ALARM,
             )
 
-    def witness(self) -> bool:
+    def witness(self, *, begin: bool = False) -> bool:
         """One look at the hub's log; whether there is more to read at once. What fails is a fault, and no
-        more."""
+        more. `begin`: as for `Witness.run`."""
         session = self._session
         behind = False
         try:
             with system_errors("witnessing the hub's log"):
-                seen = self._witness.run(self.greet())
+                seen = self._witness.run(self.greet(), begin=begin)
         except SynclineError as error:
             self.lost_contact()
             self._reception.fault("witness", error)

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from core.errors import Unavailable
+from deploy.demo.audit import audit_offline
 from deploy.demo.data import Archive
 from deploy.demo.federation import Agency, Federation, run, wait_until
 from deploy.demo.narrator import Narrator
@@ -58,6 +59,8 @@ class Play:
             self.not_granted_sees_nothing()
             self.edit_travels_as_a_delta()
             self.checked_by_hand()
+        agencies = (self.laos, self.china, self.thailand)
+        audit_offline(self.federation, agencies, "la-dgm/geology-1m", self.narrator)
         self.tampered_file_is_refused()
 
     @property

@@ -99,11 +99,14 @@ class Witness:
         self.ledger = Ledger(state)
         self._promises = Promises(state_dir, trust)
 
-    def run(self, hub: HubApi) -> WitnessReport:
-        """One look. Raises what stands in the way; an attack does not raise, it is an alarm."""
+    def run(self, hub: HubApi, *, begin: bool = False) -> WitnessReport:
+        """One look. Raises what stands in the way; an attack does not raise, it is an alarm.
+
+        `begin`: stand for the newest checkpoint even soon after another, because a person asks.
+        """
         with self._lock:
             try:
-                return self._run(hub)
+                return self._run(hub, begin=begin)
             except Attack as attack:
                 self._sound((attack.alarm, attack.evidence))
                 return self._report(attack.alarm.message)
@@ -122,7 +125,7 @@ class Witness:
             origin = self._trust.newest().registry.logs[-1].origin
             self.histories.follow(About(origin, format_instant(self._clock.now()), DECIDED))
 
-    def _run(self, hub: HubApi) -> WitnessReport:
+    def _run(self, hub: HubApi, *, begin: bool) -> WitnessReport:
         view = hub.get_checkpoint()
         opened = self._open(view.note, hub)
         registry = self._trust.current().registry
@@ -142,7 +145,7 @@ class Witness:
         note = ""
         if reading.is_complete:
             if self._may_cosign(look):
-                shown = self._cosign(look, shown)
+                shown = self._cosign(look, shown, begin=begin)
             else:
                 note = "follows the log and does not cosign it: it is not the one that was cosigned before"
         return self._report(note, self._standing(look, shown))
@@ -271,9 +274,9 @@ class Witness:
                 return False
         return True
 
-    def _cosign(self, look: Look, shown: Sequence[Shown]) -> list[Shown]:
+    def _cosign(self, look: Look, shown: Sequence[Shown], *, begin: bool) -> list[Shown]:
         """Stand for a checkpoint: durably first, then by signature."""
-        chosen = self._chosen(look, shown)
+        chosen = self._chosen(look, shown, begin=begin)
         if chosen is None:
             return list(shown)
         name = witness_name(look.registry.federation, self._partner, self._node)
@@ -288,7 +291,7 @@ class Witness:
         own = Shown(chosen.checkpoint, chosen.note, (Cosigned(Cosigner(name, key.public), look.now),))
         return [own, *shown]
 
-    def _chosen(self, look: Look, shown: Sequence[Shown]) -> Shown | None:
+    def _chosen(self, look: Look, shown: Sequence[Shown], *, begin: bool) -> Shown | None:
         """The checkpoint to stand for. A busy log has a new one every second: cosignatures meet on one only
         because a witness joins where another has stood lately, and begins with the newest no more often than
         it reports. All of them were compared with this node's own leaves."""
@@ -304,7 +307,8 @@ class Witness:
         if open_:
             return max(open_, key=lambda each: each.checkpoint.size)
         newest = Shown(look.newest, look.view.note, ())
-        if self._handed is None or bound in (0, look.newest.size) or look.now - self._handed[1] >= turn:
+        last = self._handed
+        if begin or last is None or bound in (0, look.newest.size) or look.now - last[1] >= turn:
             return newest
         return None
 

@@ -179,6 +179,7 @@ about:
 Where a lane is opened whole (see the top), each of its records has its number in it, and the commitment of
 the one before. Of such a lane, and up to this checkpoint, can be said what was not logged.
 
+    since=$(sed -n 's/.*"since":"\([^"]*\)".*/\1/p' data/scope.json)
     lanes=$(sed 's/.*"lanes":\[\([^]]*\)\].*/\1/; s/[",]/ /g' data/scope.json)
     for f in data/log/records/*.opening.json; do
         n=$(sed -n 's/.*"lane":{"n":\([0-9]*\),.*/\1/p' "$f")
@@ -190,12 +191,13 @@ the one before. Of such a lane, and up to this checkpoint, can be said what was 
                 sha256sum | cut -c 1-64)
             if field record "$f" | grep -qF "\"lane\":\"$place\""; then whose=$o; break; fi
         done
-        last=$(cat "$w/lane-$whose" 2> "$w/said" || true)
-        if [ -z "$whose" ]; then echo "IN NO LANE: $f"; false
-        elif [ -n "$last" ] && [ "$prev" != "\"$last\"" ]; then echo "A GAP in the lane of $whose: $f"; false
-        elif [ -z "$last" ] && [ "$n" != 1 ] && ! grep -q '"since"' data/scope.json
-        then echo "THE BEGINNING IS MISSING of the lane of $whose: $f"; false; fi
-        echo "$place" > "$w/lane-$whose"
+        if [ -z "$whose" ]; then echo "IN NO LANE: $f"; false; fi
+        [ -e "$w/lane-$whose" ] || echo "null 0" > "$w/lane-$whose"
+        read -r last time < "$w/lane-$whose"
+        # Records from before the time from which on all are here may stand alone.
+        if [ "$prev" != "$last" ] && { [ -z "$since" ] || ! expr "$time" \< "$since" > "$w/said"; }
+        then echo "A GAP in the lane of $whose: $f"; false; fi
+        echo "\"$place\" $(field record "$f" | sed 's/.*"time":"\([^"]*\)".*/\1/')" > "$w/lane-$whose"
         echo "number $n of the lane of $whose: $f"
     done
 

@@ -15,6 +15,7 @@ COMMANDS = (
     "approve",
     "explain",
     "receipts",
+    "export",
     "rotate-keys",
     "status",
     "alarms",

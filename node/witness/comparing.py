@@ -18,6 +18,7 @@ from node.witness.look import Attack, Look, proof_text
 from node.witness.peers import Shown, read_view
 from security.tlog.checkpoint import Checkpoint, open_checkpoint
 from security.tlog.merkle import verify_consistency
+from security.tlog.note import parse_note
 
 log = get_logger("node.witness")
 
@@ -61,6 +62,7 @@ class Comparing:
         Raises `Attack`; `Untrusted` for a note or a cosignature that is forged.
         """
         found = list(read_view(self._look.view, self._look.registry, self._look.limits))
+        self._keep_cosignatures()
         proofs = 0
         for shown in found[1:]:
             if shown.checkpoint.origin != self._look.newest.origin:
@@ -71,6 +73,15 @@ class Comparing:
                 proofs += 1
                 self._with_proof(shown)
         return found
+
+    def _keep_cosignatures(self) -> None:
+        """The last checkpoint seen, with all who have cosigned it since: evidence to be shown offline."""
+        seen, newest = self._look.history.seen(), self._look.opened.note
+        if seen is None:
+            return
+        before = parse_note(seen, self._look.limits)
+        if before.text == newest.text and len(before.signatures) < len(newest.signatures):
+            self._look.history.see(self._look.view.note)
 
     def _with_older(self, shown: Shown, histories: Histories) -> None:
         """A checkpoint of a log that was continued since: what this node saw of that one counts."""

@@ -2,7 +2,7 @@
 
     selected = select(connection, plan, end=4711, limits)
     selected.indices                     # of the records, ascending
-    selected.place_from["la-dgm"]        # from this leaf on, the lane of la-dgm is opened, without a gap
+    selected.begins["la-dgm"]            # from this leaf on, the lane of la-dgm is there without a gap
     selected.versions[dataset]           # rows, by seq
 
 Everything is append-only: the same plan and the same `end` select the same, however much came since.
@@ -32,7 +32,7 @@ class Selection:
     """What was selected; of `versions` and `policies` (ascending by seq) where they are, not their bytes."""
 
     indices: Sequence[int]
-    place_from: Mapping[PartnerId, int]
+    begins: Mapping[PartnerId, int]
     versions: Mapping[DatasetId, Sequence[sa.Row[Any]]]
     policies: Mapping[DatasetId, Sequence[sa.Row[Any]]]
     registries: Sequence[sa.Row[Any]]
@@ -46,12 +46,12 @@ class Selection:
 def select(connection: sa.Connection, plan: ExportPlan, end: int | None, limits: Limits) -> Selection:
     """What `plan` needs of the leaves below `end` (None: all). Raises `InvalidInput` (TOO_MANY_RECORDS)."""
     indices: set[int] = set()
-    place_from: dict[PartnerId, int] = {}
+    begins: dict[PartnerId, int] = {}
     mentioned: set[str] = set()
     for owner in sorted(plan.whole):
         lane = _lane(connection, schema.leaves.c.lane_owner == owner, plan.since, end, mentioned)
         if lane:
-            place_from[owner] = lane[0]
+            begins[owner] = lane[0]
         _check_count(len(indices) + len(lane), limits)
         indices.update(lane)
     if plan.is_auditor:
@@ -68,9 +68,7 @@ def select(connection: sa.Connection, plan: ExportPlan, end: int | None, limits:
         policies[dataset] = _chain(connection, schema.policies, dataset, end)
         indices.update(row.leaf for row in (*versions[dataset], *policies[dataset]))
         _check_count(len(indices), limits)
-    return Selection(
-        array("q", sorted(indices)), place_from, versions, policies, _registries(connection, end)
-    )
+    return Selection(array("q", sorted(indices)), begins, versions, policies, _registries(connection, end))
 
 
 def acknowledged(
@@ -85,7 +83,7 @@ def acknowledged(
         .order_by(table.c.leaf)
     )
     if plan.is_whole(dataset):
-        return query.where(table.c.leaf >= selection.place_from.get(owner_of(dataset), end))
+        return query.where(table.c.leaf >= selection.begins.get(owner_of(dataset), end))
     query = query.where(table.c.partner == plan.audience)
     return query if plan.since is None else query.where(table.c.accepted >= format_instant(plan.since))
 

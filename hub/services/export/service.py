@@ -253,8 +253,7 @@ class ExportService:
                 rows = connection.execute(_opened(page)).all()
             for row in rows:
                 lane = None
-                # Before the segment that is opened whole, a place would look like a gap.
-                if row.lane_owner in plan.whole and row.idx >= selection.place_from[row.lane_owner]:
+                if row.lane_owner in plan.whole:
                     lane = LanePlace(row.lane_n, row.lane_prev, row.lane_salt)
                 opening = OpeningFile(row.idx, row.record, row.nonce, lane)
                 proof = to_proof_file(row.idx, next(proofs), note)

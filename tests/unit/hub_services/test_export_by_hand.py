@@ -112,4 +112,4 @@ def test_the_readme_holds_for_the_later_part(federation: TestFederation, tmp_pat
     export(federation, tmp_path / "bundle", since=since)
     done = by_hand(tmp_path / "bundle")
     assert done.returncode == 0, done.stderr + done.stdout
-    assert done.stdout.count("of the lane of la-dgm: ") == 2
+    assert done.stdout.count("of the lane of la-dgm: ") == 3  # the policy from before, version, export

@@ -4,6 +4,7 @@ say(as_text(report))
 emit_json(as_json(reports))
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -40,6 +41,13 @@ def _lines(finding: Finding) -> list[str]:
     if finding.remedy:
         lines.append(f"{'':{_INDENT}}→ {printable(finding.remedy)}")
     return lines
+
+
+def in_all(reports: Sequence[Report]) -> str:
+    """How many parts there were, and the verdict on all of them; who reads the last line reads this."""
+    counts = Counter(report.verdict for report in reports)
+    words = ", ".join(f"{counts[each]} {each.name.lower()}" for each in Verdict if counts[each])
+    return f"In all {len(reports)} parts: {words}\n{_WORDS[worst(reports)]}"
 
 
 def as_json(reports: Sequence[Report]) -> dict[str, Any]:

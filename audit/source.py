@@ -121,8 +121,12 @@ def open_plain(path: Path) -> Generator[BinaryIO | None]:
     except (OSError, ValueError):
         yield None
         return
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        yield None
+        return
     with os.fdopen(descriptor, "rb") as file:
-        yield file if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
+        yield file
 
 
 def read_bounded(path: Path, bytes_max: int) -> bytes | None:

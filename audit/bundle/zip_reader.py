@@ -131,7 +131,10 @@ class ZipReader:
         tail = os.pread(self._descriptor, length - tail_at, tail_at)
         at = tail.rfind(b"PK\x05\x06")
         if at < 0 or len(tail) - at < _END.size:
-            raise InvalidInput(f"{self.path} is no zip file", remedy="give a bundle's folder or its .zip")
+            raise InvalidInput(
+                f"{self.path} is no zip file, or only the beginning of one",
+                remedy="give a bundle's folder or its .zip; copy it again if it was cut short",
+            )
         _, disk, first, here, count, size, start, comment = _END.unpack_from(tail, at)
         end = tail_at + at
         if end + _END.size + comment != length or disk or first or here != count:

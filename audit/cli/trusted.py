@@ -14,7 +14,7 @@ from audit.dossier import Dossier
 from audit.findings import Finding
 from audit.load import Anchor, load_all
 from audit.source import read_bounded
-from core.errors import InvalidInput
+from core.errors import InvalidInput, Untrusted
 from core.limits import LIMITS
 from core.progress import Progress
 from security.digests import is_digest
@@ -63,7 +63,14 @@ def trust_from(path: Path | None) -> Trust | None:
     data = read_bounded(path, 2 * LIMITS.registry_envelope_bytes_max)
     if data is None:
         raise InvalidInput(f"{path} cannot be read", remedy="give the federation's trust file")
-    return read_trust(data)
+    try:
+        return read_trust(data)
+    except Untrusted as error:
+        raise Untrusted(
+            f"{path} is no trust file that can be relied on: {error.message}",
+            remedy=error.remedy or "ask the federation's administrators for it, and compare the fingerprint",
+            reason=error.reason,
+        ) from error
 
 
 def anchor_from(trust: Path | None, registry_id: str | None) -> Anchor:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from audit.cli.trusted import RegistryIdOption, TrustOption, anchor_from
-from audit.report import as_json, as_text, worst
+from audit.report import as_json, as_text, in_all, worst
 from audit.verify import Report, check_exists, verify_paths
 from core.commands import JsonOption, emit_json, say
 from core.progress import NullProgress
@@ -49,4 +49,6 @@ def verify(
                 say(("\n" if len(reports) > 1 else "") + as_text(report))
     if as_json_:
         emit_json(as_json(reports))
+    elif len(reports) > 1:
+        say("\n" + in_all(reports))
     raise typer.Exit(worst(reports).value)

@@ -419,7 +419,9 @@ def run(told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable
             return iter([(told.dossier(), findings)])
 
         monkeypatch.setattr("audit.cli.trusted.load_all", load)
-        status = commands.run(cli.app, ["report", str(tmp_path), "--html", str(tmp_path / "report.html")])
+        evidence = tmp_path / "evidence"
+        evidence.mkdir(exist_ok=True)
+        status = commands.run(cli.app, ["report", str(evidence), "--html", str(tmp_path / "report.html")])
         assert seen["check_content"], "the data are read, too"
         return status
 

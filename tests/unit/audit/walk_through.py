@@ -75,6 +75,6 @@ def walk_through(folder: Path) -> Federation:
     federation.replace_key(dataset.owner)
     federation.act("la-dgm", "rotate-keys")
     write_mirror(dataset, folder / "mirror")
-    write_bundle(folder / "evidence.zip", bundle_files(federation, audience="asean-audit"))
+    write_bundle(folder / "evidence.zip", bundle_files(federation, audience="la-sao"))
     (folder / "mekong.trust").write_bytes(federation.trust.file)
     return federation

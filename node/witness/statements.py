@@ -61,6 +61,7 @@ class OwnStatements:
         self._keys = keys
         self._limits = limits
         self._envelopes: dict[str, bytes] = {}
+        self._known: set[str] = set()
 
     def envelope(self, statement_id: str | None) -> bytes | None:
         """What the hub gave under that id in this page."""
@@ -97,6 +98,8 @@ class OwnStatements:
         if envelope is None:
             return "the hub does not give the signed manifest"
         head = PublishRecords(self._state, DatasetId(each.object)).head()
+        if head is not None and head.manifest_id == each.statement_sha256:
+            return None  # accepted a moment ago
         try:
             ours = verify_manifest(envelope, self._keys.all, DatasetId(each.object), self._limits)
         except Untrusted as error:
@@ -158,11 +161,22 @@ class OwnStatements:
             return
 
     def _is_known(self, each: Kept) -> bool:
-        """Whether this node's own state has signed it."""
-        records = PublishRecords(self._state, DatasetId(each.object))
-        head, waiting = records.head(), records.journalled("version")
-        known = {head.manifest_id if head else None, waiting.id if waiting else None}
-        return each.statement_sha256 is not None and each.statement_sha256 in known
+        """Whether this node's own state has signed it.
+
+        It publishes beside this: what waits is looked at first, since it moves to the head and never back;
+        and what was the head once is remembered, since the next version may stand there by now.
+        """
+        if each.statement_sha256 is None:
+            return False
+        if each.statement_sha256 not in self._known:
+            records = PublishRecords(self._state, DatasetId(each.object))
+            waiting = records.journalled("version")
+            head = records.head()
+            if waiting is not None:
+                self._known.add(waiting.id)
+            if head is not None and head.manifest_id:
+                self._known.add(head.manifest_id)
+        return each.statement_sha256 in self._known
 
     def _is_mine(self, envelope: bytes) -> bool:
         return _signed_by(envelope, self._keys.mine, self._limits)

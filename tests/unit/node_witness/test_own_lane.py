@@ -1,5 +1,6 @@
 """What stands in a partner's name in the log is held against what the partner has signed."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -124,6 +125,27 @@ def test_versions_signed_before_the_keys_were_rotated_are_its_own(
     rotated = entry.with_node(entry.nodes[0], new.public).without_key(old.public)
     federation.sign(federation.draft().with_partner(rotated))
     federation.signing["la-dgm"] = new
+    node.catch_up(hub)
+    assert not node.open
+
+
+def test_publishing_goes_on_while_the_lane_is_looked_at(
+    node: Node, hub: FakeHub, log: FakeLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was the head when the look began is own, also when the next version stands there at its end."""
+    log.policy("geology", [])
+    log.version("geology")  # not known by this node's state any more: it is asked for
+    second = log.version("geology")
+    log.sign()
+    records = PublishRecords(node.state, GEOLOGY)
+    records.adopt(Head(manifest_seq=2, manifest_id=second), ())
+    listed = hub.list_versions
+
+    def list_versions(dataset: DatasetId, first_seq: int = 1) -> Iterator[bytes]:
+        records.adopt(Head(manifest_seq=3, manifest_id="3" * 64), ())
+        return listed(dataset, first_seq)
+
+    monkeypatch.setattr(hub, "list_versions", list_versions)
     node.catch_up(hub)
     assert not node.open
 

@@ -1,8 +1,8 @@
 """The tests of the promises find the bugs that they are for.
 
-Each bug of `bugs.py` is planted in a copy of the source, and the test of its promise is run there by itself:
-it must fail. Without bugs, the same tests in the same kind of copy must pass. That the copy is what runs is
-proven in the child.
+Each bug of `bugs.py` and `evidence_bugs.py` is planted in a copy of the source, and its test is run there by
+itself: it must fail. Without bugs, the same tests in the same kind of copy must pass. That the copy is what
+runs is proven in the child.
 """
 
 import json
@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.planted.bugs import BUGS, Bug
+from tests.planted.evidence_bugs import EVIDENCE_BUGS
 
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("audit", "core", "hub", "node", "security", "sync", "protos/gen", "tests")
@@ -29,7 +30,9 @@ PROMISES = {
     "no_silent_delete",
     "default_deny",
     "no_escape",
+    "provable",
 }
+ALL = (*BUGS, *EVIDENCE_BUGS)
 
 
 def copy_source(target: Path) -> Path:
@@ -86,12 +89,13 @@ def runner() -> Iterator[Runner]:
 def cases() -> list[object]:
     return [
         pytest.param(bug, id=f"{bug.promise}-{bug.name}", marks=[pytest.mark.soak] if bug.soak else [])
-        for bug in BUGS
+        for bug in ALL
     ]
 
 
 def test_every_promise_has_a_planted_bug():
-    assert {bug.promise for bug in BUGS if not bug.soak} == PROMISES
+    assert {bug.promise for bug in ALL if not bug.soak} == PROMISES
+    assert {bug.promise for bug in ALL if not bug.soak and f"test_{bug.promise}" in bug.test} == PROMISES
     assert all(f"test_{bug.promise}" in bug.test for bug in BUGS)
 
 
@@ -109,6 +113,6 @@ def test_planted_bug_is_found(tmp_path: Path, runner: Runner, bug: Bug):
 
 def test_without_a_bug_the_same_tests_pass(tmp_path: Path, runner: Runner):
     copy = copy_source(tmp_path / "copy")
-    tests = list(dict.fromkeys(bug.test for bug in BUGS if not bug.soak))
+    tests = list(dict.fromkeys(bug.test for bug in ALL if not bug.soak))
     status, counts, said = runner.run(copy, *tests)
     assert (status, counts) == (0, {"tests": len(tests), "failures": 0, "errors": 0, "skipped": 0}), said

@@ -295,6 +295,8 @@ def test_an_auditor_is_enrolled_once_under_an_id_of_its_own(federation: TestFede
 def test_a_partner_gets_its_own_deliveries_and_what_it_may_discover_and_no_lane(
     federation: TestFederation, shared: Published, tmp_path: Path
 ) -> None:
+    share(federation, "la-dgm", "geo", read=["th-dmr", "vn-dgm"])
+    read(federation, "vn-dgm", shared)  # another's delivery, for a time
     rules = [
         Rule("a", "permission", "th-dmr", ("read",)),
         Rule("b", "permission", "vn-dgm", ("discover",)),
@@ -308,9 +310,10 @@ def test_a_partner_gets_its_own_deliveries_and_what_it_may_discover_and_no_lane(
         ("delivery", "th-dmr", GEO),
         ("policy", "la-dgm", GEO),
         ("policy", "la-dgm", GEO),
+        ("policy", "la-dgm", GEO),
         ("version", "la-dgm", GEO),
     ]
-    extract = (bundle.root / "data/datasets/la-dgm/geo/policies/00000002.rules.json").read_bytes()
+    extract = (bundle.root / "data/datasets/la-dgm/geo/policies/00000003.rules.json").read_bytes()
     assert [each.rule.assignee for each in disclosures_from_json(extract)] == ["th-dmr"]
     whole = b"".join(
         path.read_bytes() for path in bundle.root.rglob("*") if path.is_file() and "registry" not in str(path)

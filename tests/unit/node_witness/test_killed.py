@@ -107,6 +107,8 @@ def test_killed_at_any_step_it_never_stands_for_two_histories(
         one = fresh(node, tmp_path, step)
         hub.given, hub.log = [], left
         killed = looked_until_killed(one, hub, step, monkeypatch)
+        origin = left.checkpoint(25).origin
+        assert set(promises(hub)) <= set(one.witness.histories.promised(origin)), "given and not kept"
         hub.log = right
         one.catch_up(hub)
         caught += bool(one.open)

@@ -4,6 +4,7 @@ import hashlib
 
 import pytest
 
+from core.errors import Untrusted
 from security.tlog.leaf import leaf_hash
 from security.tlog.merkle import (
     Frontier,
@@ -84,6 +85,22 @@ def test_published_consistency_proofs(first: int, second: int) -> None:
     assert consistency_proof(Nodes(), first, second) == proof
     roots = bytes.fromhex(ROOTS[first]), bytes.fromhex(ROOTS[second])
     verify_consistency(first, second, proof, *roots)
+
+
+@pytest.mark.parametrize("size", range(1, len(LEAVES) + 1))
+def test_a_proof_holds_for_its_own_place_alone(size: int) -> None:
+    """At the right edge, the path of one place is the beginning of another's: only the length tells them
+    apart."""
+    root = tree_root(LEAVES[:size])
+    for index in range(size):
+        proof = inclusion_proof(Nodes(), index, size)
+        for other in range(size):
+            if other == index:
+                verify_inclusion(LEAVES[index], index, size, proof, root)
+                continue
+            with pytest.raises(Untrusted) as caught:
+                verify_inclusion(LEAVES[index], other, size, proof, root)
+            assert caught.value.reason == "BAD_INCLUSION_PROOF"
 
 
 def test_a_leaf_is_never_taken_for_a_node() -> None:

@@ -27,11 +27,13 @@ def changes(before: Registry | None, after: Registry) -> tuple[str, ...]:
             f"the federation {after.federation} begins; its registry is signed by {_threshold(after)}",
             *(f"its log is {log.origin}" for log in after.logs),
             *(told for partner in after.partners for told in _joined(partner)),
+            *(f"{auditor.id} is an auditor" for auditor in after.auditors),
         )
     told: list[str] = []
     for partner in after.partners:
         known = before.partner(partner.id)
         told += _joined(partner) if known is None else _partner_changes(known, partner)
+    told += list(_auditor_changes(before, after))
     if before.administrators != after.administrators:
         told.append(f"from here on the registry is signed by {_threshold(after)}")
     if before.hub_keys != after.hub_keys:
@@ -84,3 +86,14 @@ def _partner_changes(before: RegistryPartner, after: RegistryPartner) -> Iterato
             yield f"{who} no longer has the node {node.name}"
     if before.names != after.names:
         yield f"{who} is now called {' · '.join(dict.fromkeys(after.names.values()))}"
+
+
+def _auditor_changes(before: Registry, after: Registry) -> Iterator[str]:
+    for auditor in after.auditors:
+        known = before.auditor(auditor.id)
+        if known is None:
+            yield f"{auditor.id} ({' · '.join(dict.fromkeys(auditor.names.values()))}) becomes an auditor"
+        elif known.state != auditor.state:
+            yield f"{auditor.id} {_STATES[auditor.state]} as an auditor"
+        elif known.names != auditor.names:
+            yield f"the auditor {auditor.id} is now called {' · '.join(dict.fromkeys(auditor.names.values()))}"

@@ -29,6 +29,7 @@ from node.witness.histories import Histories
 from node.witness.history import CONTINUED, DECIDED, FIRST, About, History
 from node.witness.ledger import Ledger
 from node.witness.look import Attack, Look, history_attack
+from node.witness.meeting import meeting
 from node.witness.peers import Shown, Standing, last_times, standing, witness_name
 from node.witness.promises import Promises
 from node.witness.reading import Reading
@@ -39,10 +40,9 @@ from security.tlog.checkpoint import Checkpoint, OpenedCheckpoint, open_checkpoi
 from security.tlog.cosignature import Cosigned, cosign
 from security.tlog.cosignature import Witness as Cosigner
 from security.tlog.note import Note
-from sync.ports import HubApi
+from sync.ports import CheckpointView, HubApi
 
 _PAGES_COUNT = 4  # a look: content must never wait for the log
-_JOINED_TURNS = 1.5  # how long others may join: each looks once a turn, and a little late
 _PROOFS_COUNT_MAX = 50  # a look, for other witnesses' checkpoints beyond this node's leaves
 
 log = get_logger("node.witness")
@@ -133,6 +133,9 @@ class Witness:
         history = self._history(opened.checkpoint, registry, now)
         if history is None:
             return self._report("waits for a decision on an alarm: syncline-node alarms")
+        met = self._meeting(history, view, opened.checkpoint, registry, now)
+        if met is not None:
+            view, opened = met, self._open(met.note, hub)
         look = Look(hub, registry, history, view, opened, now, self._limits, self._partner, self._sound)
         Comparing(look).with_the_last()
         self._watch_growth(look)
@@ -145,7 +148,8 @@ class Witness:
         note = ""
         if reading.is_complete:
             if self._may_cosign(look):
-                shown = self._cosign(look, shown, begin=begin)
+                if begin or met is not None or self._may_begin(look):
+                    shown = self._cosign(look, shown)
             else:
                 note = "follows the log and does not cosign it: it is not the one that was cosigned before"
         return self._report(note, self._standing(look, shown))
@@ -274,43 +278,36 @@ class Witness:
                 return False
         return True
 
-    def _cosign(self, look: Look, shown: Sequence[Shown], *, begin: bool) -> list[Shown]:
-        """Stand for a checkpoint: durably first, then by signature."""
-        chosen = self._chosen(look, shown, begin=begin)
-        if chosen is None:
-            return list(shown)
+    def _meeting(
+        self, history: History, view: CheckpointView, newest: Checkpoint, registry: Registry, now: datetime
+    ) -> CheckpointView | None:
+        first = max(history.size, self._seen_size(history), self._bound(newest.origin) + 1)
+        return meeting(view, newest, registry, first, now, self._limits)
+
+    def _bound(self, origin: str) -> int:
+        """The largest size that this node has cosigned under that origin; 0 for none."""
+        return max((each.size for each in self.histories.promised(origin)), default=0)
+
+    def _may_begin(self, look: Look) -> bool:
+        """Whether to be the first to stand for the newest checkpoint: once a turn, so that others can
+        join."""
+        if self._handed is None or self._bound(look.newest.origin) in (0, look.newest.size):
+            return True
+        return look.now - self._handed[1] >= timedelta(seconds=look.limits.report_every_s)
+
+    def _cosign(self, look: Look, shown: Sequence[Shown]) -> list[Shown]:
+        """Stand for the checkpoint: durably first, then by signature."""
         name = witness_name(look.registry.federation, self._partner, self._node)
-        text, key = chosen.checkpoint.to_text(), self._identity.witness
-        if chosen.checkpoint not in self.histories.promised(look.newest.origin):
-            look.history.promise(chosen.note)
+        text, key = look.opened.note.text, self._identity.witness
+        if look.newest not in self.histories.promised(look.newest.origin):
+            look.history.promise(look.view.note)
         handed, at = self._handed or (b"", look.now)
         if handed != text or look.now - at >= timedelta(seconds=look.limits.refusals_every_s):
             line = cosign(text, name, key, look.now)
             look.hub.add_cosignature(Note(text, (line,)).to_bytes())
             self._handed = text, look.now
-        own = Shown(chosen.checkpoint, chosen.note, (Cosigned(Cosigner(name, key.public), look.now),))
+        own = Shown(look.newest, look.view.note, (Cosigned(Cosigner(name, key.public), look.now),))
         return [own, *shown]
-
-    def _chosen(self, look: Look, shown: Sequence[Shown], *, begin: bool) -> Shown | None:
-        """The checkpoint to stand for. A busy log has a new one every second: cosignatures meet on one only
-        because a witness joins where another has stood lately, and begins with the newest no more often than
-        it reports. All of them were compared with this node's own leaves."""
-        bound = max((each.size for each in self.histories.promised(look.newest.origin)), default=0)
-        turn = timedelta(seconds=look.limits.report_every_s)
-        open_ = [
-            each
-            for each in shown
-            if each.checkpoint.origin == look.newest.origin
-            and bound < each.checkpoint.size <= look.history.size
-            and any(look.now - one.at < _JOINED_TURNS * turn for one in each.cosigned)
-        ]
-        if open_:
-            return max(open_, key=lambda each: each.checkpoint.size)
-        newest = Shown(look.newest, look.view.note, ())
-        last = self._handed
-        if begin or last is None or bound in (0, look.newest.size) or look.now - last[1] >= turn:
-            return newest
-        return None
 
     def _standing(self, look: Look, shown: Sequence[Shown]) -> Standing:
         self.ledger.keep_witnesses(last_times(shown))

@@ -17,7 +17,7 @@ from audit.telling import tell
 from audit.verdicts import worst_of
 from core import commands
 from security.keys import SigningKey, WitnessKey
-from security.members import REVOKED, SUSPENDED, RegistryLog
+from security.members import REVOKED, SUSPENDED, RegistryAuditor, RegistryLog
 from security.policy import Rule
 from tests.unit.audit.told import CHINESE, DATASET, OWNER, THAI, Told, read_rule
 
@@ -210,6 +210,9 @@ REGISTRY_CHANGES: dict[str, Callable[[Told], Any]] = {
     ),
     "the log goes on as mekong/log/2, in continuation of mekong/log": lambda t: _next(t).with_log(
         RegistryLog("mekong/log/2", WitnessKey.generate().public, ("mekong/log", "x"))
+    ),
+    "my-audit (Audit office) becomes an auditor": lambda t: _next(t).with_auditor(
+        RegistryAuditor("my-audit", {"en": "Audit office"})
     ),
     "renewed; nothing else changed": lambda t: _next(t),
 }

@@ -119,9 +119,28 @@ def test_forked_log_before_the_leaves_are_read(node: Node, other: Node, hub: Fak
     log.sign()
     log.notes[120] = lying.notes[120]
     log.cosignatures = lying.cosignatures
-    report = node.look(hub)
+    report = node.look(hub, after_s=600)
     assert node.kinds == ["two-histories"]
     assert report.read == 32 and not hub.given
+
+
+def test_forked_log_where_witnesses_meet(node: Node, other: Node, hub: FakeHub, log: FakeLog) -> None:
+    """A checkpoint of another tree is no place to join, whoever has cosigned it a minute ago."""
+    node.catch_up(hub)
+    log.strangers(10)
+    log.sign()
+    lying = log.fork()
+    lying.leaves[25] = make_leaf({"v": 1, "n": "another"})[0]
+    lying.sign()
+    other.look(FakeHub(lying), after_s=600)
+    log.strangers(5)
+    log.sign()
+    log.notes[30] = lying.notes[30]
+    log.cosignatures = lying.cosignatures
+    before = len(hub.given)
+    node.look(hub)
+    assert node.kinds == ["two-histories"]
+    assert len(hub.given) == before
 
 
 def test_frozen_log(node: Node, hub: FakeHub, federation: Federation) -> None:
@@ -289,7 +308,8 @@ def test_a_forged_cosignature_is_told_and_accuses_nobody(
     node.catch_up(hub)
     log.cosigned_by("th-dmr", 20)
     size, line = log.cosignatures[-1]
-    log.cosignatures[-1] = (size, type(line)(line.name, line.key_id, line.signature[:-1] + b"\0"))
+    forged = bytes([line.signature[0] ^ 1]) + line.signature[1:]
+    log.cosignatures[-1] = (size, type(line)(line.name, line.key_id, forged))
     with pytest.raises(Untrusted) as raised:
         node.look(hub)
     assert raised.value.reason == "BAD_COSIGNATURE"

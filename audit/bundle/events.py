@@ -72,6 +72,8 @@ class Events:
         self.versions: dict[str, LoggedRecord] = {}
         self.policies: dict[str, LoggedRecord] = {}
         self.acknowledged: dict[str, int] = {}
+        #: Deliveries of datasets that the bundle is not about: a lane has all of its owner's.
+        self.outside = 0
 
     def add(self, record: LoggedRecord, gathered: Gathering) -> None:
         """The next record, by index."""
@@ -145,7 +147,11 @@ class Events:
             yield failed("deliveries", words, _FALSE)
             return
         audience = self._scope.audience if self._scope is not None else None
-        yield check_delivery(record, known, self._registry_at(record.position), audience)
+        finding = check_delivery(record, known, self._registry_at(record.position), audience)
+        if finding.result is Result.UNCHECKED and self._is_outside(record.object):
+            self.outside += 1
+            return
+        yield finding
 
     def _acknowledgement(self, record: LoggedRecord) -> Iterator[Finding]:
         name = acknowledgement_name(record.object, record.index)
@@ -198,6 +204,9 @@ class Events:
             return None
         before = [each.registry for each in self._chain if self._positions[each.registry.seq] < place]
         return before[-1] if before else None
+
+    def _is_outside(self, dataset: str) -> bool:
+        return self._scope is not None and dataset not in self._scope.datasets
 
     def _expected_here(self, dataset: str) -> bool:
         return self._scope is None or (dataset in self._scope.datasets and self._scope.since is None)

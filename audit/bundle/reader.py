@@ -93,7 +93,7 @@ def _load(
     records, events, whole = _follow(bundle, read)
     datasets = _datasets(bundle, read, records, events, bag if with_content else None)
     findings += [*bundle.gathered.findings(), *bag.findings]
-    findings.append(wrong or check_scope(scope, chain, view, datasets))
+    findings.append(wrong or check_scope(scope, chain, view, datasets, events.outside))
     dossier = Dossier(
         path=path,
         kind=BUNDLE,

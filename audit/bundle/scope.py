@@ -38,8 +38,11 @@ def check_scope(
     chain: Sequence[VerifiedRegistry],
     view: LogView | None,
     datasets: Sequence[DatasetDossier],
+    outside: int = 0,
 ) -> Finding:
-    """The bundle is of the federation, the log and the datasets that it says."""
+    """The bundle is of the federation, the log and the datasets that it says; `outside` of its
+    deliveries are of others.
+    """
     if scope is None:
         return unchecked(_CHECK, "scope.json is missing", _ASK)
     here = {each.dataset for each in datasets}
@@ -61,10 +64,9 @@ def check_scope(
     versions = [version for each in datasets for version in each.versions]
     data = sum(version.has_content for version in versions)
     since = "" if scope.since is None else f", since {format_instant(scope.since)}"
-    return passed(
-        _CHECK,
-        f"for {scope.audience}{since}: {len(here)} datasets, {len(versions)} versions, {data} with data",
-    )
+    others = f"; {outside} deliveries of other datasets are not judged here" if outside else ""
+    held = f"{len(here)} datasets, {len(versions)} versions, {data} with data"
+    return passed(_CHECK, f"for {scope.audience}{since}: {held}{others}")
 
 
 def _parse(data: bytes, limits: Limits) -> Scope:

@@ -1,4 +1,5 @@
-"""`syncline-hub registry show`, `sign` and `trust`: the administrators' statement of who belongs."""
+"""`syncline-hub registry`: the administrators' statement of who belongs; `show`, `sign`, `trust`, and the
+commands of `registry_apart`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,12 +11,15 @@ from core.clock import format_instant
 from core.commands import ConfigOption, JsonOption, emit_json, new_group, say
 from core.errors import Conflict, InvalidInput
 from hub.administrators import keep_registry, require_keys
+from hub.cli import registry_apart
 from hub.cli.setting import instant, opened, passphrase, same_config, settings_of
 from security import envelope
 from security.registry import verify_first
 from security.trust import Trust
 
 registry = new_group("The signed registry: who belongs, with which keys.")
+for _command in (registry_apart.draft, registry_apart.cosign, registry_apart.publish):
+    registry.command()(_command)
 
 
 @registry.command()

@@ -250,10 +250,10 @@ class RegistryService:
         acts.settle(connection, verified.registry, self._clock)
         return accepted
 
-    def next_registry(self) -> Registry | None:
-        """The unsigned next statement with all pending acts; None when nothing waits."""
+    def next_registry(self) -> Registry:
+        """The unsigned next statement with all pending acts; a renewal when nothing waits."""
         with self._database.read() as connection:
-            return self._draft(connection) if acts.waiting(connection) else None
+            return self._draft(connection)
 
     def sign_pending(self, keys: Sequence[Signer]) -> Accepted | None:
         """Sign and publish all pending acts in one statement; None when nothing waits.

@@ -91,9 +91,10 @@ def _partner_changes(before: RegistryPartner, after: RegistryPartner) -> Iterato
 def _auditor_changes(before: Registry, after: Registry) -> Iterator[str]:
     for auditor in after.auditors:
         known = before.auditor(auditor.id)
+        called = " · ".join(dict.fromkeys(auditor.names.values()))
         if known is None:
-            yield f"{auditor.id} ({' · '.join(dict.fromkeys(auditor.names.values()))}) becomes an auditor"
+            yield f"{auditor.id} ({called}) becomes an auditor"
         elif known.state != auditor.state:
             yield f"{auditor.id} {_STATES[auditor.state]} as an auditor"
         elif known.names != auditor.names:
-            yield f"the auditor {auditor.id} is now called {' · '.join(dict.fromkeys(auditor.names.values()))}"
+            yield f"the auditor {auditor.id} is now called {called}"

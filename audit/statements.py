@@ -26,6 +26,7 @@ from security.keys import PublicKey, ed25519_pem
 from security.policy import VerifiedPolicy, verify_policy
 from security.registry import REVOKED, VerifiedRegistry, verify_first, verify_next
 from security.tlog.log_policy import parse as parse_log_policy
+from security.tlog.witnesses import witness_name
 from sync.manifest import VerifiedManifest, verify_manifest
 
 Chain = tuple[VerifiedRegistry, ...]
@@ -199,7 +200,7 @@ def _wrong_policy(data: bytes, chain: Chain) -> str:
     registries = [each.registry for each in chain]
     logs = {(log.origin, log.key) for each in registries for log in each.logs}
     witnesses = {
-        (f"{each.federation}/{partner.id}/{node.name}", node.witness_key)
+        (witness_name(each.federation, partner.id, node.name), node.witness_key)
         for each in registries
         for partner in each.partners
         for node in partner.nodes

@@ -18,6 +18,7 @@ from core.names import PartnerId
 from security.registry import REVOKED, Registry, VerifiedRegistry
 from security.tlog.cosignature import Cosigned, Witness, cosigners
 from security.tlog.quorum import needed
+from security.tlog.witnesses import witness_name, witnesses_of
 
 _CHECK = "witnesses"
 
@@ -63,16 +64,6 @@ def check_witnesses(
     return seen, len(current), _told(seen, len(current))
 
 
-def witnesses_of(registry: Registry) -> tuple[Witness, ...]:
-    """Every node of an active partner, by the name under which it cosigns."""
-    return tuple(
-        Witness(f"{registry.federation}/{partner.id}/{node.name}", node.witness_key)
-        for partner in registry.partners
-        if partner.active
-        for node in partner.nodes
-    )
-
-
 def _former(before: Sequence[VerifiedRegistry], now: Registry) -> tuple[Witness, ...]:
     # Suspended partners are neither: a suspension ends, and takes nobody's key away.
     kept = {
@@ -86,7 +77,7 @@ def _former(before: Sequence[VerifiedRegistry], now: Registry) -> tuple[Witness,
     for partner in (*(each for one in before for each in one.registry.partners), *revoked):
         for node in partner.nodes:
             if (partner.id, node.name, node.witness_key) not in kept:
-                found[Witness(f"{now.federation}/{partner.id}/{node.name}", node.witness_key)] = None
+                found[Witness(witness_name(now.federation, partner.id, node.name), node.witness_key)] = None
     return tuple(found)
 
 

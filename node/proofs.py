@@ -27,12 +27,13 @@ from security.members import REVOKED
 from security.policy import VerifiedPolicy
 from security.registry import Registry, VerifiedRegistry
 from security.tlog.checkpoint import Checkpoint, open_checkpoint
-from security.tlog.cosignature import Cosigned, Witness, cosigners
+from security.tlog.cosignature import Cosigned, cosigners
 from security.tlog.leaf import NONCE_BYTES, leaf_hash, make_leaf, registry_leaf
 from security.tlog.log_policy import write as write_log_policy
 from security.tlog.merkle import verify_inclusion
 from security.tlog.opening_file import OpeningFile
 from security.tlog.tlog_proof import to_proof_file
+from security.tlog.witnesses import witnesses_of
 from sync.manifest import VerifiedManifest
 from sync.ports import Evidence, LeafKind, ProvenLeaf
 
@@ -78,7 +79,7 @@ def verify_evidence(
         raise Untrusted("the registry names no log", reason="UNKNOWN_LOG")
     log = registry.logs[-1]
     opened = open_checkpoint(evidence.checkpoint, log.origin, log.key, limits)
-    cosigned = cosigners(opened.note, witnesses(registry))
+    cosigned = cosigners(opened.note, witnesses_of(registry))
     owner = owner_of(subject.manifest.manifest.dataset)
     version = _record_leaf(evidence, LeafKind.VERSION, opened.checkpoint, _version(subject), limits)
     policy = _record_leaf(evidence, LeafKind.POLICY, opened.checkpoint, _policy(subject), limits)
@@ -102,17 +103,6 @@ def verify_evidence(
     )
 
 
-def witnesses(registry: Registry) -> tuple[Witness, ...]:
-    """The nodes of active partners, by the names under which they cosign; a key stands once."""
-    found = (
-        Witness(f"{registry.federation}/{partner.id}/{node.name}", node.witness_key)
-        for partner in registry.partners
-        if partner.active
-        for node in partner.nodes
-    )
-    return tuple({each.key: each for each in found}.values())
-
-
 def proof_files(proven: ProvenVersion, *, quorum: int) -> dict[str, bytes]:
     """The files of `.syncline/log/` (docs/formats/mirror.md). The same evidence gives the same bytes."""
     named = [("version", proven.version), ("policy", proven.policy)]
@@ -120,7 +110,7 @@ def proof_files(proven: ProvenVersion, *, quorum: int) -> dict[str, bytes]:
         named.append(("delivery", proven.delivery))
     files = {
         "checkpoint": proven.note,
-        "log-policy": write_log_policy(proven.registry.logs, witnesses(proven.registry), quorum),
+        "log-policy": write_log_policy(proven.registry.logs, witnesses_of(proven.registry), quorum),
     }
     for name, leaf in named:
         files[f"{name}.opening.json"] = OpeningFile(leaf.index, leaf.record, leaf.nonce).to_bytes()

@@ -16,12 +16,13 @@ from core.errors import Corrupt
 from core.limits import LIMITS, Limits
 from core.logs import get_logger
 from node.alarms import TWO_HISTORIES, Alarms
-from node.proofs import ProvenVersion, witnesses
+from node.proofs import ProvenVersion
 from node.state import NodeState
 from node.witness import Histories, Ledger
 from node.witness.look import history_attack
 from security.registry import Registry
 from security.tlog.checkpoint import Checkpoint
+from security.tlog.witnesses import witnesses_of
 
 log = get_logger("node.witness")
 
@@ -57,7 +58,7 @@ class Witnessed:
 
     def witnesses(self, registry: Registry) -> int:
         """How many of the registry's witnesses have cosigned within `witness_seen_s`, as far as was seen."""
-        members = {(each.name, each.key) for each in witnesses(registry)}
+        members = {(each.name, each.key) for each in witnesses_of(registry)}
         since = self._clock.now() - timedelta(seconds=self._limits.witness_seen_s)
         seen = self._ledger.witnesses()
         return sum(who in members and datetime.fromtimestamp(at, UTC) > since for who, at in seen.items())

@@ -6,13 +6,13 @@ log_policy(chain[-1])                              # tlog-policy: logs and witne
 
 from collections.abc import Iterable, Sequence
 
-from audit.witnesses import witnesses_of
 from core.names import PartnerId
 from security.keys import ed25519_pem
 from security.members import RegistryLog
 from security.registry import Registry
 from security.tlog.log_policy import write as write_log_policy
 from security.tlog.quorum import needed
+from security.tlog.witnesses import witnesses_of
 
 
 def key_files(chain: Sequence[Registry], partners: Iterable[PartnerId], log: RegistryLog) -> dict[str, bytes]:

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from audit.witnesses import witnesses_of
 from core.errors import Corrupt, SynclineError, Unavailable, Untrusted
 from core.limits import LIMITS, Limits
 from node.witness.histories import Histories
@@ -28,6 +27,7 @@ from security.tlog.merkle import inclusion_proof
 from security.tlog.note import parse_note
 from security.tlog.opening_file import OpeningFile
 from security.tlog.tlog_proof import to_proof_file
+from security.tlog.witnesses import witnesses_of
 
 _BLOCK_COUNT = 1 << 16
 _KEPT_COUNT = 1 << 14

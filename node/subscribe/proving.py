@@ -26,12 +26,12 @@ from node.proofs import (
     claimed_policy_seq,
     proof_files,
     verify_evidence,
-    witnesses,
 )
 from node.subscribe.chain import Grant
 from node.trust import TrustStore
 from security.registry import Registry
 from security.tlog.quorum import count, needed
+from security.tlog.witnesses import witnesses_of
 from sync.ports import Evidence, HubApi, LeafKind, OrdinalRange, RecipeStream
 
 NO_QUORUM = "NO_QUORUM"
@@ -152,7 +152,7 @@ class Prover:
         fresh = count(proven.cosigned, self._clock.now(), self._limits)
         registry = proven.registry
         # A quorum of none would be none at all; those who have cosigned this have been seen by now.
-        seen = len(witnesses(registry)) if self._view is None else self._view.witnesses(registry)
+        seen = len(witnesses_of(registry)) if self._view is None else self._view.witnesses(registry)
         quorum = needed(max(1, seen, len(proven.cosigned)))
         if self._require_witnesses and fresh < quorum:
             manifest = grant.manifest.manifest

@@ -18,9 +18,10 @@ from core.errors import Untrusted
 from core.limits import Limits
 from security.registry import Registry, RegistryLog
 from security.tlog.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint
-from security.tlog.cosignature import Cosigned, Witness, cosigners
+from security.tlog.cosignature import Cosigned, cosigners
 from security.tlog.note import parse_note
 from security.tlog.quorum import fresh, needed
+from security.tlog.witnesses import witnesses_of
 from sync.ports import CheckpointView
 
 WitnessName = tuple[str, bytes]
@@ -43,21 +44,6 @@ class Standing:
     count: int
     of: int
     needed: int
-
-
-def witness_name(federation: str, partner: str, node: str) -> str:
-    """A witness's key name."""
-    return f"{federation}/{partner}/{node}"
-
-
-def witnesses_of(registry: Registry) -> tuple[Witness, ...]:
-    """Every node of every active partner."""
-    return tuple(
-        Witness(witness_name(registry.federation, partner.id, node.name), node.witness_key)
-        for partner in registry.partners
-        if partner.active
-        for node in partner.nodes
-    )
 
 
 def read_view(view: CheckpointView, registry: Registry, limits: Limits) -> Iterator[Shown]:

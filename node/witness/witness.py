@@ -30,7 +30,7 @@ from node.witness.history import CONTINUED, DECIDED, FIRST, About, History
 from node.witness.ledger import Ledger
 from node.witness.look import Attack, Look, history_attack
 from node.witness.meeting import meeting
-from node.witness.peers import Shown, Standing, last_times, standing, witness_name
+from node.witness.peers import Shown, Standing, last_times, standing
 from node.witness.promises import Promises
 from node.witness.reading import Reading
 from node.witness.statements import OwnKeys, OwnStatements
@@ -40,6 +40,7 @@ from security.tlog.checkpoint import Checkpoint, OpenedCheckpoint, open_checkpoi
 from security.tlog.cosignature import Cosigned, cosign
 from security.tlog.cosignature import Witness as Cosigner
 from security.tlog.note import Note
+from security.tlog.witnesses import witness_name
 from sync.ports import CheckpointView, HubApi
 
 _PAGES_COUNT = 4  # a look: content must never wait for the log

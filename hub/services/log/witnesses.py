@@ -20,6 +20,7 @@ from hub.storage import schema
 from security import envelope as dsse
 from security.registry import Registry
 from security.tlog.cosignature import Witness
+from security.tlog.witnesses import witness_name
 
 _Key = tuple[str, str, bytes]  # partner, node, witness key
 
@@ -87,7 +88,7 @@ class Witnesses:
 
     def name(self, partner: str, node: str) -> str:
         """The key name of a node."""
-        return f"{self._context.federation.id}/{partner}/{node}"
+        return witness_name(self._context.federation.id, partner, node)
 
     def standing(self, connection: sa.Connection) -> Standing:
         """Whose word counts now."""

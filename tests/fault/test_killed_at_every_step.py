@@ -16,13 +16,14 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize("stride", [4, pytest.param(1, marks=[pytest.mark.soak, pytest.mark.timeout(900)])])
+@pytest.mark.timeout(900)  # a machine may be busy; only a hang is an error
+@pytest.mark.parametrize("stride", [4, pytest.param(1, marks=pytest.mark.soak)])
 def test_durable_ack_and_converges_killed_at_every_durable_step(fast_path: Path, stride: int):
     done = subprocess.run(
         [sys.executable, str(ROOT / "tests" / "fault" / "crashing.py"), str(fast_path), str(stride)],
         capture_output=True,
         text=True,
-        timeout=110 if stride > 1 else 880,
+        timeout=880,
         env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'protos' / 'gen'}"},
         check=False,
     )

@@ -17,13 +17,14 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize("stride", [29, pytest.param(1, marks=[pytest.mark.soak, pytest.mark.timeout(900)])])
+@pytest.mark.timeout(900)  # a machine may be busy; only a hang is an error
+@pytest.mark.parametrize("stride", [29, pytest.param(1, marks=pytest.mark.soak)])
 def test_no_gap_and_no_second_history_killed_at_every_database_step(fast_path: Path, stride: int):
     done = subprocess.run(
         [sys.executable, str(ROOT / "tests" / "fault" / "log_crashing.py"), str(fast_path), str(stride)],
         capture_output=True,
         text=True,
-        timeout=110 if stride > 1 else 880,
+        timeout=880,
         env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'protos' / 'gen'}"},
         check=False,
     )

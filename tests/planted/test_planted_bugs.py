@@ -32,6 +32,7 @@ PROMISES = {
     "no_escape",
     "provable",
 }
+pytestmark = pytest.mark.timeout(600)  # a machine may be busy; only a hang is an error
 ALL = (*BUGS, *EVIDENCE_BUGS)
 
 

@@ -61,6 +61,8 @@ class _Seen:
     next_policy: LoggedRecord | None = None
     act: tuple[str, datetime] | None = None
     opened: bool = False
+    #: Something of then was logged behind a policy that is dated later.
+    contested: bool = False
 
     def noting(
         self, dossier: Dossier, dataset: DatasetId, partner: PartnerId, at: datetime
@@ -72,9 +74,10 @@ class _Seen:
                 self.last, self.following = (
                     (record.position, None) if by_then else (self.last, record.position)
                 )
+            self.contested = self.contested or (by_then and self.next_policy is not None)
             if record.type == "policy" and record.object == dataset:
                 if by_then:
-                    self.policy, self.next_policy = record, None
+                    self.policy, self.next_policy, self.contested = record, None, False
                 elif self.next_policy is None:
                     self.next_policy = record
             elif record.type == "act" and record.object == partner and by_then:
@@ -161,6 +164,11 @@ def _policy_at(dataset: DatasetDossier, seen: _Seen) -> _Policy:
     chained = following is not None and following.policy.prev == (
         None if current is None else current.statement_sha256
     )
+    if seen.contested:
+        words = (
+            "the hub's clock went back: by the log's order a policy that is dated later was in force by then"
+        )
+        return _Policy(current, statement, words)
     # Statements name the one before: no other policy was accepted between two that follow each other.
     if chained or seen.opened:
         return _Policy(current, statement, "")

@@ -153,7 +153,7 @@ class Cosignatures:
         if ahead_s > self._limits.clock_offset_warn_s:
             raise InvalidInput(
                 f"the cosignature is {ahead_s:.0f} s in the future",
-                remedy="set this machine's clock (NTP)",
+                remedy="set this machine's clock (NTP), or tell the operator if it is the hub's",
                 reason="CLOCK_OFFSET",
             )
 

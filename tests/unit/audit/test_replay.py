@@ -61,6 +61,20 @@ def test_a_policy_decides_from_the_second_in_which_it_was_accepted(told: Told) -
     assert ask(told, 3).policy_seq == 2
 
 
+def test_a_clock_that_went_back_leaves_doubt_which_policy_was_in_force() -> None:
+    told = Told()
+    told.join(THAI)
+    told.policy(read_rule("a", THAI))
+    told.later(hours=24)  # the hub's clock is a day ahead for a while
+    told.policy()
+    told.later(hours=-22)
+    told.version(FILES)
+    assert ask(told, 1).certain
+    asked = ask(told, 3)
+    assert (asked.policy_seq, asked.certain) == (1, False)
+    assert "clock went back" in asked.doubts[0]
+
+
 def test_a_rule_decides_in_its_time_only() -> None:
     told = Told()
     told.join(THAI)

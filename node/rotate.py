@@ -4,10 +4,12 @@
     keys/signing-next.pem              the new one, until the registry lists it
     keys/rotation.json                 the request, as both keys have signed it
     trust/rotations/00000001.json …    requests that are done: a hub that was restored is told again
+    trust/rotations/told               how many of them the person who asked has been told of
 
 Rules: the old key signs until this node's own verified registry lists the new one; then the new private key
 takes the old one's place by one rename, and the old one is gone. Each step may be interrupted and repeated. A
-new key is made once: asking again asks for the same one.
+new key is made once: asking again asks for the same one, and asking when it has been changed
+meanwhile tells that.
 
     request(state_dir, identity, …)                     # the command
     identity = settle(state_dir, identity, registry)    # at each greeting; the new identity once it is listed
@@ -15,7 +17,7 @@ new key is made once: asking again asks for the same one.
 """
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from core import durable
@@ -33,6 +35,8 @@ NEXT_KEY = "signing-next.pem"
 _KEY = "signing.pem"
 _REQUEST = "rotation.json"
 _DONE = "rotations"
+_TOLD = "told"
+_ASKED_LATELY = timedelta(days=30)
 _OWN_KEYS = "own_signing_keys"
 
 
@@ -89,6 +93,30 @@ def done(state_dir: Path) -> list[bytes]:
     """Every request that is done, oldest first."""
     folder = state_dir / "trust" / _DONE
     return [path.read_bytes() for path in sorted(folder.glob("*.json"))] if folder.is_dir() else []
+
+
+def untold(state_dir: Path, present: PublicKey, now: datetime) -> Rotation | None:
+    """The change of lately by which `present` came, if nobody who asked has been told that it is done."""
+    known = done(state_dir)
+    if not known or _told(state_dir) >= len(known):
+        return None
+    last = verify_rotation(known[-1]).rotation
+    return last if last.new == present and now - last.created < _ASKED_LATELY else None
+
+
+def tell(state_dir: Path) -> None:
+    """Whoever asked for the changes that are done has been told."""
+    folder = state_dir / "trust" / _DONE
+    if folder.is_dir():
+        with system_errors(f"writing in {folder}"):
+            durable.write_file(folder / _TOLD, b"%d\n" % len(done(state_dir)))
+
+
+def _told(state_dir: Path) -> int:
+    try:
+        return int((state_dir / "trust" / _DONE / _TOLD).read_text("ascii"))
+    except (FileNotFoundError, ValueError):
+        return 0
 
 
 def next_key(identity: NodeIdentity) -> SigningKey | None:

@@ -41,6 +41,12 @@ def receipts(
         ledger = Ledger(state)
         taken = ledger.taken
         found = receipts_of(ledger, name) if ledger.is_there else []
+        is_known = bool(found) or any(True for _ in (ledger.lane(name) if ledger.is_there else ()))
+    if not is_known and name.partition("/")[2] not in {each.dataset for each in opened.settings.publish}:
+        raise InvalidInput(
+            f"{name} is neither published here, nor in what this node has read of the log",
+            remedy="see `syncline-node status` for what it publishes",
+        )
     report = load_report(opened.state_dir)
     size = report.witness.size if report is not None and report.witness is not None else taken
     if as_json:

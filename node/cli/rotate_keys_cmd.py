@@ -1,6 +1,7 @@
 """`rotate-keys`: another signing key for this node; the old one counts until the registry lists the new."""
 
 from contextlib import closing
+from pathlib import Path
 
 import typer
 
@@ -18,13 +19,19 @@ from security.keys import PublicKey
 def rotate_keys(ctx: typer.Context, as_json: JsonOption = False, config: ConfigOption = None) -> None:
     """Change this node's signing key, and tell the hub.
 
-    Safe to interrupt and to repeat. The administrators sign the change; until then exit status 8, the old key
-    counts and everything goes on. What it signed stays valid for ever.
+    Safe to interrupt, and to repeat until it says that it is done: no second change begins before. The
+    administrators sign the change; until then exit status 8, the old key counts and everything goes on. What
+    it signed stays valid for ever.
     """
     opened = open_node(ctx, config, folders=False, log_level="critical")
     state_dir, settings = opened.state_dir, opened.settings
     identity = identities.load(state_dir, opened.passphrase)
     before = identity.signing.public
+    if rotate.waiting(state_dir) is None:
+        made = rotate.untold(state_dir, before, SystemClock().now())
+        if made is not None:
+            _end(state_dir, made.old, made.new, None, as_json=as_json)
+            return
     trust = TrustStore(state_dir, SystemClock())
     new = rotate.request(
         state_dir,
@@ -34,8 +41,15 @@ def rotate_keys(ctx: typer.Context, as_json: JsonOption = False, config: ConfigO
         NodeName(settings.node.name),
         SystemClock().now(),
     )
-    problem = _tell(opened)
+    _end(state_dir, before, new, _tell(opened), as_json=as_json)
+
+
+def _end(
+    state_dir: Path, before: PublicKey, new: PublicKey, problem: SynclineError | None, *, as_json: bool
+) -> None:
     done = rotate.waiting(state_dir) is None
+    if done:
+        rotate.tell(state_dir)
     if as_json:
         emit_json(
             {

@@ -1,6 +1,7 @@
 """A node changes its signing key: it asks, the administrators sign, it switches; whatever crashes between."""
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,26 @@ def test_the_whole_way(federation: TestFederation, owner: Member, reader: Member
     for member in (owner, reader):
         assert one_pass(member).exit_status == 0
         assert Alarms(member.state_dir).open() == []
+
+
+def test_who_repeats_the_command_until_it_is_done_changes_the_key_once(
+    federation: TestFederation, owner: Member
+) -> None:
+    """The daemon changes it between two runs: the second tells that, and asks for no third key."""
+    now = federation.clock.now()
+    one_pass(owner)
+    old, new = own_key(owner), ask(owner)
+    assert rotate.untold(owner.state_dir, old, now) is None
+    one_pass(owner)
+    sign(federation)
+    one_pass(owner)
+    told = rotate.untold(owner.state_dir, own_key(owner), now)
+    assert told is not None
+    assert (told.old, told.new) == (old, new)
+    assert rotate.untold(owner.state_dir, new, now + timedelta(days=365)) is None, "that is another occasion"
+    rotate.tell(owner.state_dir)
+    assert rotate.untold(owner.state_dir, new, now) is None
+    assert ask(owner) != new
 
 
 def test_a_reader_that_was_away_verifies_old_and_new(

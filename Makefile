@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 help: ## list the commands
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
 
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Syncline needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
@@ -41,10 +41,13 @@ protos: $(STAMP) ## regenerate protos/gen from protos/
 bench: $(STAMP) ## Syncline and rsync over ssh on the same data (ARGS="--scale 0.05" for a taste)
 	$(BIN)/python -m benchmarks $(ARGS)
 
+bench-evidence: $(STAMP) ## what checkpoints, proofs, witnesses and the auditor cost (ARGS="--only log --leaves 10000000")
+	$(BIN)/python -m benchmarks.evidence $(ARGS)
+
 lock: $(STAMP) ## bring requirements.lock in line with pyproject.toml (ARGS=--upgrade for newer versions)
 	$(BIN)/uv pip compile $(ARGS) --quiet --universal --generate-hashes --no-annotate --no-emit-index-url --no-header --all-extras --output-file requirements.lock pyproject.toml
 
 clean: ## remove what the commands above made
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis .demo .data
 
-.PHONY: help install demo test soak check protos bench lock clean
+.PHONY: help install demo test soak check protos bench bench-evidence lock clean

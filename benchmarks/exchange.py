@@ -36,7 +36,7 @@ class Exchange:
 
     def __enter__(self) -> Self:
         self.federation.root.mkdir(parents=True, exist_ok=True)
-        _expect(self.federation.init_hub("Benchmark"))
+        expect(self.federation.init_hub("Benchmark"))
         self.federation.start_hub()
         for agency in (self.owner, self.reader):
             self._enrol(agency)
@@ -63,6 +63,10 @@ class Exchange:
     def fetch(self) -> Cost:
         """One full pass of the subscriber."""
         return self._pass(self.reader)
+
+    def mirror(self, name: str) -> Path:
+        """Where the subscriber mirrors a dataset."""
+        return self.reader.home / "mirror" / self.owner.partner / name
 
     def start(self, *words: str) -> Cost:
         """A command that contacts nobody."""
@@ -96,10 +100,11 @@ class Exchange:
         agency.configure(mirrors if agency is self.reader else "")
         join_file = self.federation.root / f"{agency.partner}.join"
         invitation = ["invite", agency.partner, "--name", agency.name, "--out", str(join_file)]
-        _expect(self.federation.hub(*invitation, "--approve-on-join"))
-        _expect(agency.command("join", str(join_file), "--wait"))
+        expect(self.federation.hub(*invitation, "--approve-on-join"))
+        expect(agency.command("join", str(join_file), "--wait"))
 
 
-def _expect(finished: Finished) -> None:
+def expect(finished: Finished) -> None:
+    """Raises `Unavailable` with the output of a command that failed."""
     if finished.status != 0:
         raise Unavailable(f"{finished.typed} ended with {finished.status}: {finished.output}")

@@ -34,7 +34,11 @@ class Cost:
 
 
 def cost_of(
-    command: Sequence[str], *, services: Sequence[int] = (), environment: dict[str, str] | None = None
+    command: Sequence[str],
+    *,
+    services: Sequence[int] = (),
+    environment: dict[str, str] | None = None,
+    folder: Path | None = None,
 ) -> Cost:
     """Run `command` to its end. Raises `CalledProcessError` with its output when it fails."""
     for pid in services:
@@ -43,7 +47,9 @@ def cost_of(
     cpu_before = sum(_cpu_of(pid) for pid in services)
     wire_before = _loopback_bytes()
     start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment, cwd=folder
+    )
     assert process.stdout is not None
     with process.stdout as stream, _peaks([[process.pid], services]) as peaks:
         output = stream.read()

@@ -32,9 +32,16 @@ class Tiles:
     ) -> None:
         self._connection = connection
         self._tiles = dict(unsaved or {})
+        self._roots: dict[tuple[int, int], bytes] = {}  # proofs of neighbours share nearly all of theirs
 
     def hash(self, level: int, number: int) -> bytes:
         """Root of the complete subtree of `2**level` leaves that begins at leaf `number * 2**level`."""
+        known = self._roots.get((level, number))
+        if known is None:
+            known = self._roots[level, number] = self._root(level, number)
+        return known
+
+    def _root(self, level: int, number: int) -> bytes:
         tile_level, height = divmod(level, HEIGHT)
         tile_number, first = divmod(number << height, WIDTH)
         hashes = self.tile(tile_level, tile_number)[first * HASH_BYTES : (first + (1 << height)) * HASH_BYTES]

@@ -34,6 +34,10 @@ Chain = tuple[VerifiedRegistry, ...]
 _AGAIN = "copy the evidence whole, again"
 _FALSE = "do not rely on it; ask who gave it to you, and tell the federation's administrators"
 
+_NOT_TRUSTED = "its first statement is not the one that you trust: another federation's evidence, or made up"
+_OTHER_TRUST = (
+    "compare the trust file's fingerprint with its administrators; verify each federation by itself"
+)
 _BY_HAND = "do not check by hand with that file"
 
 _KEY_NAME = re.compile(r"([a-z0-9-]+)(?:\.[0-9]+)?\.ed25519\.pem", re.ASCII)
@@ -56,6 +60,8 @@ def check_registry(
                 else verify_first(envelope, anchor or dsse.parse(envelope, wide).id, limits)
             )
     except SynclineError as error:
+        if not chain and error.reason == "WRONG_REGISTRY":
+            return (), [failed("registry", _NOT_TRUSTED, _OTHER_TRUST)]
         return (), [failed("registry", error.message, error.remedy or _FALSE)]
     if not chain:
         return (), [unchecked("registry", "no registry statement is at hand", _AGAIN)]

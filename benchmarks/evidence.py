@@ -26,6 +26,7 @@ from hub.services.context import Caller
 from node import identity
 
 _RASTER_BYTES = 2048 * MIB
+_RASTERS, _RASTERS_BYTES = 4, 128 * MIB
 _TILES = 20_000
 _SMALL = 100
 _VERSIONS = 100
@@ -94,7 +95,7 @@ def measure_commits(folder: Path, arguments: argparse.Namespace) -> None:
             for in_one in (1, _APPENDED):
                 cost = log.append(_APPENDED, in_one=in_one)
                 rate = f"{_APPENDED / cost.seconds:.0f} a second"
-                line("commits", f"{_APPENDED} leaves alone, {in_one} a transaction", cost, rate)
+                line("commits", f"{_APPENDED:,} leaves alone, {in_one:,} a transaction", cost, rate)
 
 
 def measure_log(folder: Path, arguments: argparse.Namespace) -> None:
@@ -129,16 +130,20 @@ def _measure_size(log: Log, leaves: int) -> None:
 
 
 def measure_verify(folder: Path, arguments: argparse.Namespace) -> None:
-    """One large file and many small ones, each as one version of a mirror."""
+    """One large file, some large files, many small ones: each is a version in a mirror."""
+    names = ("raster", "rasters", "tiles")
     with Exchange(folder) as exchange:
         write_raster(folder / "raster", total_bytes=int(_RASTER_BYTES * arguments.scale))
+        for number in range(_RASTERS):
+            size = int(_RASTERS_BYTES * arguments.scale)
+            write_raster(folder / "rasters" / str(number), total_bytes=size, seed=f"raster {number}")
         write_tiles(folder / "tiles", count=int(_TILES * arguments.scale))
-        for name in ("raster", "tiles"):
+        for name in names:
             exchange.offer(name, folder / name)
         exchange.publish()
         exchange.fetch()
         verifier = Verifier(exchange)
-        for name in ("raster", "tiles"):
+        for name in names:
             for program, cost in verifier.measure(name).items():
                 line(f"verify {name}", program, cost)
 

@@ -107,7 +107,7 @@ _PLAIN: dict[grpc.StatusCode, _Plain] = {
         Unavailable,
         "UNIMPLEMENTED",
         "the hub does not know this call",
-        "check that [hub] address is a Syncline hub, and that both run releases that work together",
+        "check that [hub] address is a Syncline hub; if it is one, it must be upgraded before its nodes",
     ),
     grpc.StatusCode.INVALID_ARGUMENT: _Plain(
         InvalidInput, "INVALID_INPUT", "the hub cannot read this request", "report it; it is a bug"

@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.installed import needs_openssl
 from tests.simulation.federation import TestFederation, publish
 from tests.unit.hub_services.exporting import AUDITOR, enrol_auditor, export, share_geo
+
+pytestmark = needs_openssl
 
 
 def commands(readme: str) -> str:

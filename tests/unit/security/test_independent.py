@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from securesystemslib.signer import Key, SSlibKey
 
 from security import envelope as dsse
 from security.keys import PublicKey, SigningKey
+from tests.installed import needs_openssl, openssl_version
 
 VECTORS = Path(__file__).parents[2] / "vectors"
 SCRIPT = Path(__file__).parents[3] / "docs/formats/verify-manifest.sh"
@@ -50,20 +50,6 @@ def test_we_verify_an_envelope_that_securesystemslib_wrote() -> None:
     ours = their_envelope(dsse.sign(dsse.MANIFEST, b"{}", [key]))
     theirs = json.dumps(ours.to_dict(), indent=2).encode()
     assert dsse.verify(theirs, dsse.MANIFEST, [key.public]).payload == b"{}"
-
-
-def openssl_version() -> tuple[int, ...]:
-    if shutil.which("openssl") is None or shutil.which("sha256sum") is None:
-        return (0,)
-    said = subprocess.run(["openssl", "version"], capture_output=True, text=True, check=True).stdout
-    found = re.search(r"OpenSSL (\d+)\.(\d+)", said)
-    return (int(found[1]), int(found[2])) if found else (0,)
-
-
-needs_openssl = pytest.mark.skipif(
-    openssl_version() < (3, 0),
-    reason="NOT TESTED BY HAND: openssl 3.0 or newer and sha256sum are missing here",
-)
 
 
 def by_hand(envelope: str, key: str = "owner.ed25519.pem", *more: str) -> subprocess.CompletedProcess[str]:

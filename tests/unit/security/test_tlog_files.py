@@ -35,6 +35,7 @@ from security.tlog.opening_file import LanePlace, OpeningFile, check_lane
 from security.tlog.position import position
 from security.tlog.quorum import count, needed
 from security.tlog.tlog_proof import parse_proof_file, to_proof_file, verify_leaf
+from tests.installed import needs_openssl
 
 ORIGIN = "mekong-geo/log"
 LOG = WitnessKey.from_seed(bytes([7]) * 32)
@@ -115,6 +116,7 @@ def test_published_verifier_keys_are_read() -> None:
 # Independent verifiers of what we write.
 
 
+@needs_openssl
 def test_openssl_and_securesystemslib_verify_a_checkpoint(tmp_path: Path) -> None:
     line = NOTE.decode().splitlines()[-1].split(" ")
     assert line[:2] == ["—", ORIGIN]
@@ -127,6 +129,7 @@ def test_openssl_and_securesystemslib_verify_a_checkpoint(tmp_path: Path) -> Non
     key.verify_signature(_Signature(signature), TEXT)
 
 
+@needs_openssl
 def test_openssl_verifies_a_cosignature(tmp_path: Path) -> None:
     made = cosign(TEXT, NAME, WITNESS, NOW)
     seconds = int(NOW.timestamp())

@@ -16,7 +16,7 @@ from benchmarks.measure import Cost, cost_of
 
 _AUDIT = str(Path(sys.executable).parent / "syncline-audit")
 _OPENSSL = "find . -path ./.syncline -prune -o -type f -print0 | xargs -0 openssl dgst -sha256 > /dev/null"
-_ROUNDS = 3
+_ROUNDS = 2
 
 
 class Verifier:

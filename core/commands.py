@@ -234,6 +234,9 @@ def config_path(ctx: typer.Context, config: Path | None) -> Path:
 
 def main(app: typer.Typer, arguments: Sequence[str] | None = None) -> NoReturn:
     """Run `app` on `arguments` (default: the command line) and exit the process with its status."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the shell: >&-
+            setattr(sys, name, Path(os.devnull).open("w"))  # until the process ends
     status = run(app, arguments)
     try:
         sys.stdout.flush()

@@ -58,6 +58,10 @@ def export(
         f"  {done.records} log records under the checkpoint of {scope.tree_size} leaves;"
         f" lanes opened whole: {', '.join(scope.lanes) or 'none'}"
     )
+    if done.witnesses:
+        say(f"  {done.witnesses} witness(es) have cosigned that checkpoint")
+    else:
+        say("  no witness has cosigned that checkpoint yet: export again in some minutes for one that is")
     say(f"  {done.files} files, {bytes_text(done.bytes)}")
     if done.withheld:
         say(f"  The bytes of {done.withheld} version(s) are not at this hub: their owner withholds them.")
@@ -85,4 +89,5 @@ def _json(done: Exported) -> dict[str, object]:
         "files": done.files,
         "bytes": done.bytes,
         "withheld_versions": done.withheld,
+        "witnesses": done.witnesses,
     }

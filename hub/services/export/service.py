@@ -60,7 +60,8 @@ _PAGE_COUNT = 500
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What was written. `withheld`: versions whose bytes were wanted and are not at the hub."""
+    """What was written. `witnesses`: how many cosigned the checkpoint; `withheld`: versions whose bytes were
+    wanted and are not at the hub."""
 
     scope: BundleScope
     datasets: int
@@ -69,6 +70,7 @@ class Exported:
     files: int
     bytes: int
     withheld: int
+    witnesses: int
 
 
 class ExportService:
@@ -114,7 +116,8 @@ class ExportService:
 
     def write(self, plan: ExportPlan, note: bytes, out: Path, progress: Progress) -> Exported:
         """Write the bundle of `plan` under the checkpoint `note`."""
-        checkpoint = parse_checkpoint(parse_note(note, self._limits).text)
+        parsed = parse_note(note, self._limits)
+        checkpoint = parse_checkpoint(parsed.text)
         with self._database.read() as connection:
             selection = select(connection, plan, checkpoint.size, self._limits)
         contents = self._contents(plan, selection, checkpoint, note)
@@ -130,6 +133,7 @@ class ExportService:
             bag.files,
             bag.bytes,
             sum(not row.has_content for row in versions) if plan.with_data else 0,
+            len(parsed.signatures) - 1,
         )
 
     # --- steps -----------------------------------------------------------------------------------

@@ -200,3 +200,12 @@ def test_a_terminal_that_lacks_a_script_does_not_end_the_program(monkeypatch: py
     assert commands.run(app, ["y"]) == 0
     sys.stdout.flush()
     assert "地质图" in raw.getvalue().decode("gbk")
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_a_stream_that_the_shell_has_closed_is_no_bug(closed: str) -> None:
+    program = "from audit.cli import main; main()"
+    words = ["sh", "-c", f'"$0" -c "$1" verify /nowhere {closed}', sys.executable, program]
+    ended = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2, ended.stderr
+    assert "Traceback" not in ended.stderr

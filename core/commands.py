@@ -236,7 +236,7 @@ def main(app: typer.Typer, arguments: Sequence[str] | None = None) -> NoReturn:
     """Run `app` on `arguments` (default: the command line) and exit the process with its status."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the shell: >&-
-            setattr(sys, name, Path(os.devnull).open("w"))  # until the process ends
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - until the process ends
     status = run(app, arguments)
     try:
         sys.stdout.flush()

@@ -56,6 +56,10 @@ class Comparing:
             history.see(look.view.note)
         return None
 
+    def continues(self, earlier: Checkpoint, note: bytes) -> None:
+        """The newest checkpoint begins with `earlier`, whose note others have cosigned. Raises `Attack`."""
+        self._prove(earlier, self._look.newest, {"other": note})
+
     def with_the_others(self, histories: Histories, proofs_max: int) -> list[Shown]:
         """Every checkpoint that another witness has cosigned agrees with what this node has seen.
 

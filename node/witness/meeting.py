@@ -2,9 +2,9 @@
 
     joined = meeting(view, newest, registry, first, now, limits)      # the view to look at instead, or None
 
-A busy log has a new checkpoint every second, and witnesses that each take the newest never meet. So one goes
-only as far as the largest checkpoint that somebody has cosigned within the last turn and a half, and sees
-what came after it in its next look. Nothing is believed here that the look does not check.
+A busy log has a new checkpoint every second, and witnesses that each take the newest never meet. So one
+stands for the largest checkpoint that somebody has cosigned within the last turn and a half; the newest is
+proven to continue it, kept as seen, and read. Nothing is believed here that the look does not check.
 """
 
 from datetime import datetime, timedelta

@@ -7,7 +7,7 @@ cosigned; only a log that the administrators continue, or the operator, ends tha
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -135,11 +135,13 @@ class Witness:
         if history is None:
             return self._report("waits for a decision on an alarm: syncline-node alarms")
         met = self._meeting(history, view, opened.checkpoint, registry, now)
+        newest = Look(hub, registry, history, view, opened, now, self._limits, self._partner, self._sound)
+        Comparing(newest).with_the_last()  # kept as seen, whatever is stood for: nothing shown is forgotten
+        self._watch_growth(newest)
+        look = newest
         if met is not None:
-            view, opened = met, self._open(met.note, hub)
-        look = Look(hub, registry, history, view, opened, now, self._limits, self._partner, self._sound)
-        Comparing(look).with_the_last()
-        self._watch_growth(look)
+            look = replace(newest, view=met, opened=self._open(met.note, hub))
+            Comparing(newest).continues(look.newest, met.note)
         reading = Reading(look, self.ledger, self._statements(hub), self._trust)
         reading.go_on(_PAGES_COUNT)
         for trouble in self._promises.look(look):
@@ -153,6 +155,8 @@ class Witness:
                     shown = self._cosign(look, shown)
             else:
                 note = "follows the log and does not cosign it: it is not the one that was cosigned before"
+            if look is not newest:
+                Reading(newest, self.ledger, self._statements(hub), self._trust).go_on(_PAGES_COUNT)
         return self._report(note, self._standing(look, shown))
 
     def _open(self, note: bytes, hub: HubApi) -> OpenedCheckpoint:

@@ -198,6 +198,23 @@ def test_rolled_back_and_grown_beyond(node: Node, hub: FakeHub, log: FakeLog) ->
     assert node.kinds == ["two-histories"]
 
 
+def test_rolled_back_to_where_witnesses_met(node: Node, other: Node, hub: FakeHub, log: FakeLog) -> None:
+    """Who stands for an earlier checkpoint, so that others' cosignatures meet there, forgets no later one."""
+    node.catch_up(hub)
+    log.strangers(5)
+    log.sign()
+    other.look(hub, after_s=600)
+    log.strangers(5)
+    log.sign()
+    report = node.look(hub)
+    assert (report.cosigned, report.size, report.read) == (25, 30, 30)
+    hub.log = log.roll_back(25)
+    hub.log.strangers(1)
+    hub.log.sign()
+    node.look(hub)
+    assert node.kinds == ["rolled-back"]
+
+
 def test_rolled_back_for_one_node_alone(node: Node, other: Node, hub: FakeHub, log: FakeLog) -> None:
     """A new node is shown an old log, beside a larger one that others have cosigned."""
     node.catch_up(hub)

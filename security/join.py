@@ -21,13 +21,14 @@ from datetime import datetime
 from core.clock import format_instant
 from core.errors import InvalidInput, Untrusted
 from core.limits import LIMITS, Limits
-from core.names import NodeName, PartnerId, check_node, check_partner
+from core.names import NodeName, PartnerId
 from security import envelope as dsse
 from security.canonical import JSON, canonical, parse_strict
-from security.certificates import check_csr, check_federation
+from security.certificates import check_csr
 from security.digests import Sha256Hex, sha256_hex
 from security.fields import Fields, encode_base64
 from security.keys import ED25519_PUBLIC_BYTES, PublicKey, Signer, WitnessKey
+from security.speaker import read_speaker
 
 _ADDRESS_BYTES_MAX = 300
 
@@ -71,11 +72,7 @@ class JoinStatement:
         """Read a payload strictly. Raises `Untrusted`."""
         fields = Fields(parse_strict(payload, limits), "join statement", limits)
         fields.version()
-        try:
-            federation = check_federation(fields.text("federation"))
-            partner, node = check_partner(fields.text("partner")), check_node(fields.text("node"))
-        except InvalidInput as error:
-            raise Untrusted(f"join statement: {error.message}", reason="MALFORMED") from None
+        federation, partner, node = read_speaker(fields, "join statement")
         made = cls(
             federation=federation,
             partner=partner,
@@ -192,11 +189,7 @@ def same_fingerprint(typed: str, id: Sha256Hex) -> bool:  # noqa: A002 - the nou
 def _read_renewal(payload: bytes, limits: Limits) -> Renewal:
     fields = Fields(parse_strict(payload, limits), "renewal", limits)
     fields.version()
-    try:
-        federation = check_federation(fields.text("federation"))
-        partner, node = check_partner(fields.text("partner")), check_node(fields.text("node"))
-    except InvalidInput as error:
-        raise Untrusted(f"renewal: {error.message}", reason="MALFORMED") from None
+    federation, partner, node = read_speaker(fields, "renewal")
     made = Renewal(
         federation=federation,
         partner=partner,

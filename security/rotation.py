@@ -15,13 +15,13 @@ from datetime import datetime
 from core.clock import format_instant
 from core.errors import InvalidInput, Untrusted
 from core.limits import LIMITS, Limits
-from core.names import NodeName, PartnerId, check_node, check_partner
+from core.names import NodeName, PartnerId
 from security import envelope as dsse
 from security.canonical import JSON, canonical, parse_strict
-from security.certificates import check_federation
 from security.digests import Sha256Hex
 from security.fields import Fields
 from security.keys import PublicKey, Signer
+from security.speaker import read_speaker
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +53,7 @@ class Rotation:
         """Read a payload strictly. Raises `Untrusted`."""
         fields = Fields(parse_strict(payload, limits), "rotation", limits)
         fields.version()
-        try:
-            federation = check_federation(fields.text("federation"))
-            partner, node = check_partner(fields.text("partner")), check_node(fields.text("node"))
-        except InvalidInput as error:
-            raise Untrusted(f"rotation: {error.message}", reason="MALFORMED") from None
+        federation, partner, node = read_speaker(fields, "rotation")
         made = cls(
             federation,
             partner,

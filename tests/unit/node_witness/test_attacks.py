@@ -54,10 +54,13 @@ def test_rewritten_leaf_of_the_same_size(node: Node, hub: FakeHub, log: FakeLog)
     assert node.kinds == ["two-histories"]
 
 
-def test_rewritten_leaf_between_checkpoint_and_entries(node: Node, hub: FakeHub, log: FakeLog) -> None:
+@pytest.mark.parametrize("index", [0, 9, 17, 19])  # eight a page: a first, a middle and a last one
+def test_rewritten_leaf_between_checkpoint_and_entries(
+    node: Node, hub: FakeHub, log: FakeLog, index: int
+) -> None:
     """The hub signs one tree and hands out the entries of another."""
     whole = log.fork()
-    log.leaves[9] = make_leaf({"v": 1, "n": "another"})[0]
+    log.leaves[index] = make_leaf({"v": 1, "n": "another"})[0]
     hub.log = log
     log.notes = whole.notes
     node.catch_up(hub)

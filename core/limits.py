@@ -92,6 +92,22 @@ class Limits:
     streams_per_node_max: int = 16
     disk_reserve_bytes: int = 256 * MIB  # stop before the disk is full
 
+    # The operator's view
+    reports_missed_max: int = 3  # a node that has not reported for so many turns is silent
+    stuck_s: int = 1800  # something to do and no byte moved for so long
+    sample_every_s: int = 600  # a node's line: one point
+    samples_keep_s: int = 14 * 24 * 3600
+    events_keep_s: int = 180 * 24 * 3600
+    events_count_max: int = 200_000
+    view_fresh_s: float = 1.0  # pages, metrics and alerts may show a state this old
+    session_idle_s: int = 2 * 3600
+    session_s: int = 12 * 3600
+    login_failures_max: int = 5
+    login_locked_s: int = 900
+    request_bytes_max: int = 64 * KIB  # a form of the pages
+    streams_of_pages_max: int = 64  # browsers that are told of changes at once
+    act_request_valid_s: int = 7 * 24 * 3600  # an act that nobody confirms is over
+
     # Node
     settle_s: float = 2.0
     scan_every_s: float = 900.0
@@ -117,6 +133,10 @@ class Limits:
         assert self.refusals_every_s < self.log_frozen_s
         assert self.registry_renew_after_s < self.registry_valid_s
         assert self.certificate_backdate_s < self.certificate_valid_s
+        assert self.session_idle_s <= self.session_s
+        assert self.report_every_s * self.reports_missed_max < self.stuck_s
+        assert self.sample_every_s < self.samples_keep_s
+        assert self.checkpoint_wait_s < self.call_timeout_s
         assert 0.0 < self.remove_guard <= 1.0
 
 

@@ -8,7 +8,6 @@ Unknown keys, wrong types and addresses that cannot be dialled are `InvalidInput
 """
 
 import ipaddress
-import json
 import re
 from pathlib import Path
 from typing import Literal
@@ -19,31 +18,15 @@ from core import settings as toml
 from core.errors import InvalidInput
 from core.names import check_partner
 from core.settings import Section
+from hub import config_operator as of_operator
+from hub.addresses import split_address, text_of
 from hub.layout import Layout
 from hub.services.context import Federation, Quotas
 
 DEFAULT_PATH = Path("/etc/syncline/hub.toml")
 
-_HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\]", re.ASCII | re.IGNORECASE)
 _FEDERATION = re.compile(r"[a-z0-9]+([.-][a-z0-9]+)*", re.ASCII)
 _FEDERATION_LENGTH_MAX = 63
-_PORT_MAX = 65535
-
-
-def split_address(address: str) -> tuple[str, int]:
-    """Host (IPv6 without brackets) and port of `HOST:PORT`. Raises `InvalidInput`."""
-    host, colon, port = address.rpartition(":")
-    legal = colon and _HOST.fullmatch(host) and port.isascii() and port.isdigit()
-    if not legal or not 0 <= int(port) <= _PORT_MAX:
-        raise InvalidInput(
-            f"{address!r} is not an address", remedy="write HOST:PORT, for example hub.example.org:7443"
-        )
-    return host.strip("[]"), int(port)
-
-
-def join_address(host: str, port: int) -> str:
-    """`HOST:PORT`, with brackets around an IPv6 host."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def check_federation(text: str) -> str:
@@ -160,6 +143,9 @@ class HubSettings(Section):
     transparency: TransparencyTable = TransparencyTable()
     server: ServerTable = ServerTable()
     quota: QuotaTable = QuotaTable()
+    web: of_operator.WebTable = of_operator.WebTable()
+    metrics: of_operator.MetricsTable = of_operator.MetricsTable()
+    alerts: of_operator.AlertsTable = of_operator.AlertsTable()
 
     @property
     def layout(self) -> Layout:
@@ -221,35 +207,38 @@ def load_settings(path: Path) -> HubSettings:
     return settings.model_copy(update={"hub": table})
 
 
-def _text(value: str) -> str:
-    # A JSON string is a TOML basic string, save for DEL, which JSON leaves raw.
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def document(name: str, federation: str, address: str, enrol_address: str, log_listen: str = "") -> str:
+def document(
+    name: str,
+    federation: str,
+    address: str,
+    enrol_address: str,
+    log_listen: str = "",
+    web_listen: str = "",
+    metrics_listen: str = "",
+) -> str:
     """The text of a new `hub.toml`, every key explained; it stands in the directory that it describes.
 
-    `log_listen` empty: the log is not served over HTTP.
+    `log_listen`, `web_listen`, `metrics_listen` empty: log, pages, metrics are not served over HTTP.
     """
-    transparency = f"listen = {_text(log_listen)}" if log_listen else '# listen = "127.0.0.1:7445"'
+    transparency = f"listen = {text_of(log_listen)}" if log_listen else '# listen = "127.0.0.1:7445"'
     return f"""\
 # Settings of a Syncline hub. Read once, when a command starts: restart the hub after a change.
 
 [hub]
 # What the federation is called, for people.
-name = {_text(name)}
+name = {text_of(name)}
 
 # The federation's id. It stands in every certificate and cannot be changed later.
-federation = {_text(federation)}
+federation = {text_of(federation)}
 
 # Where the hub keeps everything: database, chunks, keys. Relative paths count from this file.
 directory = "."
 
 # Where nodes reach the hub, HOST:PORT. It stands in the join files and in the hub's certificate.
-address = {_text(address)}
+address = {text_of(address)}
 
 # Where new nodes enrol and probes ask for the hub's health, HOST:PORT.
-enrol_address = {_text(enrol_address)}
+enrol_address = {text_of(enrol_address)}
 
 # Where the hub binds, if not on every interface at the ports above (behind a NAT, say).
 # listen = "0.0.0.0:7443"
@@ -284,4 +273,4 @@ stop_grace_s = 20
 # default_bytes = 500_000_000_000
 # [quota.partners]
 # la-dgm = 2_000_000_000_000
-"""
+{of_operator.document(web_listen, metrics_listen)}"""

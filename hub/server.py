@@ -18,8 +18,9 @@ from core.clock import Clock
 from core.errors import Unavailable
 from core.limits import LIMITS, Limits
 from core.logs import get_logger
+from hub.addresses import join_address, split_address
 from hub.checkpoint_loop import CheckpointLoop
-from hub.config import HubSettings, join_address, split_address
+from hub.config import HubSettings
 from hub.lock import exclusive
 from hub.rpc.credentials import ServerIdentity
 from hub.rpc.endpoint import Endpoint

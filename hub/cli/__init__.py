@@ -14,7 +14,12 @@ __all__ = ["app", "main"]
 
 PARTS = (
     "alembic",
+    "argon2",
+    "babel",
     "grpc_health",
+    "jinja2",
+    "pyrage",
+    "python_multipart",
     "sqlalchemy",
     "starlette",
     "uvicorn",

@@ -12,16 +12,11 @@ from core import durable
 from core.clock import SystemClock
 from core.commands import say
 from core.errors import Conflict, InvalidInput
+from hub.addresses import join_address, split_address
 from hub.administrators import key_path
 from hub.cli.setting import passphrase
-from hub.config import (
-    HubTable,
-    TransparencyTable,
-    check_federation,
-    document,
-    join_address,
-    split_address,
-)
+from hub.config import HubTable, TransparencyTable, check_federation, document
+from hub.config_operator import MetricsTable, WebTable
 from hub.layout import Layout
 from hub.services.context import Federation
 from hub.services.hub import Hub
@@ -53,6 +48,24 @@ def init(
             " enrolment's].",
         ),
     ] = None,
+    web_listen: Annotated[
+        str | None,
+        typer.Option(
+            "--web-listen",
+            metavar="HOST:PORT",
+            help='Where the pages are served; "" for nowhere [default: this machine, the second port after'
+            " enrolment's].",
+        ),
+    ] = None,
+    metrics_listen: Annotated[
+        str | None,
+        typer.Option(
+            "--metrics-listen",
+            metavar="HOST:PORT",
+            help='Where Prometheus may read; "" for nowhere [default: this machine, the third port after'
+            " enrolment's].",
+        ),
+    ] = None,
     federation: Annotated[
         str | None,
         typer.Option(
@@ -74,9 +87,13 @@ def init(
     HubTable(name=name, federation=chosen, directory=".", address=address, enrol_address=enrol)
     if enrol == address:
         raise InvalidInput("nodes and enrolment need two ports", remedy="give another --enrol-address")
-    if log_listen is None:
-        log_listen = join_address("127.0.0.1", split_address(enrol)[1] + 1)
+    next_port = split_address(enrol)[1] + 1
+    log_listen = _local(log_listen, next_port)
+    web_listen = _local(web_listen, next_port + 1)
+    metrics_listen = _local(metrics_listen, next_port + 2)
     TransparencyTable(listen=log_listen)
+    WebTable(listen=web_listen)
+    MetricsTable(listen=metrics_listen)
     secret = passphrase()
     layout = Layout(directory.absolute())
     existed = _claim(layout.directory)
@@ -92,7 +109,7 @@ def init(
             threshold=threshold,
             clock=SystemClock(),
         )
-        text = document(name, chosen, address, enrol, log_listen)
+        text = document(name, chosen, address, enrol, log_listen, web_listen, metrics_listen)
         durable.write_file(layout.settings, text.encode(), mode=0o640, exclusive=True)
     except BaseException:
         _clear(layout.directory, remove=not existed)
@@ -104,6 +121,10 @@ def slug(name: str) -> str:
     """A federation id from a name: `Mekong Geo!` becomes `mekong-geo`; empty where no letter is Latin."""
     latin = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", latin).strip("-")[:63].strip("-")
+
+
+def _local(listen: str | None, port: int) -> str:
+    return join_address("127.0.0.1", port) if listen is None else listen
 
 
 def _from_name(name: str) -> str:

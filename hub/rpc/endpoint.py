@@ -32,8 +32,8 @@ from syncline.v1 import (
 from core.clock import Clock
 from core.errors import SynclineError, Unavailable
 from core.limits import Limits
+from hub.addresses import join_address, split_address
 from hub.checkpoint_loop import CheckpointLoop
-from hub.config import join_address, split_address
 from hub.rpc.calls import Calls, RpcContext, serialize
 from hub.rpc.catalogue import CatalogueCalls
 from hub.rpc.changes import ChangesCalls

@@ -52,6 +52,8 @@ class StoredLeaf:
     lane_commitment: str | None
     lane_salt: bytes | None
     actor: str | None
+    time: str | None
+    object: str | None
 
 
 class TransparencyLog:
@@ -63,10 +65,11 @@ class TransparencyLog:
 
     def append(self, connection: sa.Connection, record: Record) -> int:
         """Append a leaf in the caller's write transaction; its index."""
+        time = format_instant(self._clock.now())
         value: dict[str, JSON] = {
             "v": 1,
             "type": record.type,
-            "time": format_instant(self._clock.now()),
+            "time": time,
             "actor": record.actor,
             "object": record.object,
             "detail": dict(record.detail),
@@ -89,13 +92,16 @@ class TransparencyLog:
             record=opening.record,
             nonce=opening.nonce,
             actor=record.actor,
+            time=time,
+            object=record.object,
             **lane,
         )
 
     def append_registry(self, connection: sa.Connection, registry_id: str) -> int:
         """Append a registry's open leaf in the caller's write transaction; its index."""
         leaf = registry_leaf(registry_id)
-        return self._insert(connection, leaf=leaf, type="registry", record=leaf, nonce=None)
+        time = format_instant(self._clock.now())
+        return self._insert(connection, leaf=leaf, type="registry", record=leaf, nonce=None, time=time)
 
     def size(self) -> int:
         """How many leaves there are."""

@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 
 #: The migration that this release writes and reads.
-HEAD = "0002"
+HEAD = "0003"
 
 metadata = MetaData(
     naming_convention={
@@ -182,6 +182,7 @@ acknowledgements = Table(
     Index("ix_acknowledgements_leaf", "leaf"),
 )
 
+#: Each node's newest report; `revision` is the database's `any` when it came: readers fetch what is new.
 status_reports = Table(
     "status_reports",
     metadata,
@@ -189,10 +190,12 @@ status_reports = Table(
     Column("node", Text, primary_key=True),
     Column("time", Text, nullable=False),
     Column("report", LargeBinary, nullable=False),
+    Column("revision", Integer, nullable=False, server_default="0"),
+    Index("ix_status_reports_revision", "revision"),
 )
 
-#: The log: leaf bytes and, for commitments, the opening. `lane_*` place a record in its owner's lane; `actor`
-#: is the record's, for finding what concerns a partner.
+#: The log: leaf bytes and, for commitments, the opening. `lane_*` place a record in its owner's lane;
+#: `actor`, `time` and `object` are the record's, for finding it.
 leaves = Table(
     "leaves",
     metadata,
@@ -206,7 +209,11 @@ leaves = Table(
     Column("lane_commitment", Text),
     Column("lane_salt", LargeBinary),
     Column("actor", Text),
+    Column("time", Text),
+    Column("object", Text),
     UniqueConstraint("lane_owner", "lane_n"),
+    Index("ix_leaves_object", "object", "idx"),
+    Index("ix_leaves_actor", "actor", "idx"),
 )
 
 #: The tree over the leaves: up to 256 hashes of 32 bytes a row, laid out as C2SP tlog-tiles. Only the last
@@ -278,4 +285,173 @@ alarms = Table(
     Column("since", Text),
     Column("reported", Text, nullable=False),
     Column("leaf", Integer, ForeignKey("leaves.idx"), nullable=False),
+)
+
+#: What the operator said to an alarm.
+alarm_acknowledgements = Table(
+    "alarm_acknowledgements",
+    metadata,
+    Column("partner", Text, primary_key=True),
+    Column("node", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("user", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("time", Text, nullable=False),
+    Column("leaf", Integer, ForeignKey("leaves.idx"), nullable=False),
+    ForeignKeyConstraint(["partner", "node", "id"], ["alarms.partner", "alarms.node", "alarms.id"]),
+)
+
+#: What a publishing node says of a dataset beside its versions; `footprint` and `period` are JSON.
+dataset_facts = Table(
+    "dataset_facts",
+    metadata,
+    Column("dataset", Text, primary_key=True),
+    Column("time", Text, nullable=False),
+    Column("update_frequency", Text),
+    Column("next_update", Text),
+    Column("footprint", Text),
+    Column("period", Text),
+)
+
+#: How a node stood, some times an hour, for the lines on the pages. `bytes_left` and `lag_s` null: not known.
+node_samples = Table(
+    "node_samples",
+    metadata,
+    Column("partner", Text, primary_key=True),
+    Column("node", Text, primary_key=True),
+    Column("time", Text, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("bytes_left", Integer),
+    Column("rate_bytes_s", Integer),
+    Column("lag_s", Integer),
+    Index("ix_node_samples_time", "time"),
+)
+
+#: How much an owner's chunks take on the disk, day by day; `owner` empty: the whole directory.
+storage_samples = Table(
+    "storage_samples",
+    metadata,
+    Column("time", Text, primary_key=True),
+    Column("owner", Text, primary_key=True),
+    Column("used_bytes", Integer, nullable=False),
+    Column("free_bytes", Integer),
+)
+
+#: Content that moves now, or did a moment ago: one row a call's stream, replaced while it runs.
+transfers = Table(
+    "transfers",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("partner", Text, nullable=False),
+    Column("node", Text, nullable=False),
+    Column("dataset", Text),
+    Column("direction", Text, nullable=False),
+    Column("started", Text, nullable=False),
+    Column("seen", Text, nullable=False),
+    Column("bytes_done", Integer, nullable=False),
+    Column("rate_bytes_s", Integer, nullable=False),
+    Column("ended", Text),
+)
+
+#: What happened beside the log, for the operator: a node that went silent, a login refused, an alert sent.
+#: `kind` is a word of `hub.overview.wording`, `detail` a JSON object with what it needs.
+events = Table(
+    "events",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("time", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("partner", Text),
+    Column("node", Text),
+    Column("dataset", Text),
+    Column("user", Text),
+    Column("detail", Text, nullable=False),
+    Index("ix_events_time", "time"),
+    Index("ix_events_partner", "partner", "number"),
+    Index("ix_events_dataset", "dataset", "number"),
+)
+
+#: Alerts that are open (`over` is null) or were; `key` says rule and subject.
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("key", Text, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("since", Text, nullable=False),
+    Column("seen", Text, nullable=False),
+    Column("told", Text),
+    Column("told_count", Integer, nullable=False),
+    Column("over", Text),
+    Column("over_told", Text),
+    Column("detail", Text, nullable=False),
+    Index("ix_alerts_key", "key"),
+    Index("ix_alerts_over", "over"),
+)
+
+#: Who may look at the pages, and act. `roles`: words with commas between; `locked_until` after failures.
+users = Table(
+    "users",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("password_hash", Text, nullable=False),
+    Column("roles", Text, nullable=False),
+    Column("created", Text, nullable=False),
+    Column("changed", Text, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("locked_until", Text),
+)
+
+#: Who is signed in: the digest of the cookie, never the cookie.
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("token_sha256", Text, primary_key=True),
+    Column("user", Text, ForeignKey("users.name"), nullable=False),
+    Column("csrf", Text, nullable=False),
+    Column("created", Text, nullable=False),
+    Column("seen", Text, nullable=False),
+    Column("expires", Text, nullable=False),
+    Index("ix_sessions_user", "user"),
+)
+
+#: Acts that one person asked for and another must confirm; `outcome` null: waits. `detail`: JSON, by act.
+act_requests = Table(
+    "act_requests",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("act", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("asked_by", Text, nullable=False),
+    Column("asked", Text, nullable=False),
+    Column("decided_by", Text),
+    Column("decided", Text),
+    Column("outcome", Text),
+    Column("problem", Text),
+)
+
+#: Nodes that left by their own word, and partners none of whose nodes is left (`node` empty).
+departures = Table(
+    "departures",
+    metadata,
+    Column("partner", Text, primary_key=True),
+    Column("node", Text, primary_key=True),
+    Column("time", Text, primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("leaf", Integer, ForeignKey("leaves.idx"), nullable=False),
+)
+
+#: Backups that were made and verified. `log_size`: leaves that it holds.
+backups = Table(
+    "backups",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("time", Text, nullable=False),
+    Column("place", Text, nullable=False),
+    Column("snapshot", Text, nullable=False),
+    Column("bytes_added", Integer, nullable=False),
+    Column("bytes_total", Integer, nullable=False),
+    Column("log_size", Integer, nullable=False),
 )

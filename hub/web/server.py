@@ -21,7 +21,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from core.errors import Unavailable
-from hub.config import join_address, split_address
+from hub.addresses import join_address, split_address
 
 PATIENCE_S = 30.0
 CONNECTIONS_MAX = 256

@@ -257,7 +257,7 @@ class World:
         run(
             "syncline-hub", "init", str(self.hub_folder), "--name", "Test Platform",
             "--address", f"127.0.0.1:{self.port}", "--enrol-address", f"127.0.0.1:{self.enrol_port}",
-            "--log-listen", "127.0.0.1:0",
+            "--log-listen", "127.0.0.1:0", "--web-listen", "", "--metrics-listen", "",
         )  # fmt: skip
 
     @property

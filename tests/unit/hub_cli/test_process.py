@@ -48,7 +48,7 @@ def command(layout: Layout, *arguments: str) -> list[str]:
     return [sys.executable, "-c", _MAIN, "--config", str(layout.settings), *arguments]
 
 
-ANY_LOG_PORT = ("--log-listen", "127.0.0.1:0")
+ANY_LOG_PORT = ("--log-listen", "127.0.0.1:0", "--web-listen", "", "--metrics-listen", "")
 
 
 def start(layout: Layout) -> Process:

@@ -11,10 +11,8 @@ error names file, key and remedy. Every key is explained in `node.example.toml`.
 
 import difflib
 import re
-from collections.abc import Callable
-from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
@@ -22,6 +20,8 @@ from core.errors import InvalidInput
 from core.limits import LIMITS
 from core.names import DatasetId, PartnerId, check_dataset, check_dataset_name, check_node, check_partner
 from core.settings import Section, load
+from node.config_values import Box, Folder, Instant, Period, checked, frozen, listen_address, one_of
+from sync.maintenance import PERIODS, WITH_DATE
 
 THEMES = ("basic-geology", "hazard", "mineral", "investment", "other")
 ACTIONS = ("discover", "read")
@@ -43,53 +43,6 @@ _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]+):([0-9]{1,5})")
 _PATTERN = re.compile(r"[a-z0-9.*-]+/[a-z0-9.*-]+")
 
 
-def _path(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    if not value or "\0" in value:
-        raise ValueError("is not a path; write the folder's full path")
-    path = Path(value)
-    if not path.is_absolute():
-        raise ValueError(f"{value!r} is relative; write the full path, starting with /")
-    return path
-
-
-def _instant(value: object) -> object:
-    if isinstance(value, datetime):
-        if value.tzinfo is None:
-            raise ValueError("has no time zone; write UTC with a Z: 2027-01-01T00:00:00Z")
-        if value.microsecond:
-            raise ValueError("has fractions of a second; write whole seconds")
-        return value.astimezone(UTC)
-    if isinstance(value, date):
-        return datetime(value.year, value.month, value.day, tzinfo=UTC)
-    raise ValueError("is not a date; write it without quotes: 2027-01-01 (00:00Z) or 2027-01-01T08:00:00Z")
-
-
-def _frozen(value: object) -> object:
-    return tuple(cast("list[object]", value)) if isinstance(value, list) else value
-
-
-def _one_of(value: str, allowed: tuple[str, ...]) -> str:
-    if value not in allowed:
-        close = difflib.get_close_matches(value, allowed, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else "use one of " + ", ".join(allowed)
-        raise ValueError(f"{value!r} is unknown; {hint}")
-    return value
-
-
-def _checked(check: Callable[[str], str], value: str) -> str:
-    """What `check` makes of `value`; its refusal in a form to which pydantic adds the key."""
-    try:
-        return check(value)
-    except InvalidInput as error:
-        raise ValueError(f"{error.message}; {error.remedy}") from None
-
-
-Folder = Annotated[Path, BeforeValidator(_path)]
-Instant = Annotated[datetime, BeforeValidator(_instant)]
-
-
 class NodeSection(Section):
     """`[node]`: who this node is and where it keeps its state."""
 
@@ -101,12 +54,12 @@ class NodeSection(Section):
     @field_validator("partner")
     @classmethod
     def _partner(cls, value: str) -> str:
-        return _checked(check_partner, value)
+        return checked(check_partner, value)
 
     @field_validator("name")
     @classmethod
     def _name(cls, value: str) -> str:
-        return _checked(check_node, value)
+        return checked(check_node, value)
 
 
 class HubSection(Section):
@@ -130,7 +83,7 @@ class HubSection(Section):
 class ShareSection(Section):
     """`[[publish.share]]`: one rule of the owner, for partners, groups or the federation."""
 
-    with_: Annotated[tuple[str, ...], BeforeValidator(_frozen)] = Field(alias="with", min_length=1)
+    with_: Annotated[tuple[str, ...], BeforeValidator(frozen)] = Field(alias="with", min_length=1)
     allow: list[str] | None = Field(default=None, min_length=1)
     deny: list[str] | None = Field(default=None, min_length=1)
     not_before: Instant | None = None
@@ -139,7 +92,7 @@ class ShareSection(Section):
     @field_validator("allow", "deny")
     @classmethod
     def _actions(cls, value: list[str] | None) -> list[str] | None:
-        return None if value is None else [_one_of(action, ACTIONS) for action in value]
+        return None if value is None else [one_of(action, ACTIONS) for action in value]
 
     @field_validator("with_")
     @classmethod
@@ -176,6 +129,10 @@ class PublishSection(Section):
     license_file: Folder | None = None
     producer: str | None = Field(default=None, min_length=1)
     classification: str | None = None
+    update_frequency: str | None = None
+    next_update: Instant | None = None
+    bbox: Box | None = None
+    period: Period | None = None
     exclude: list[str] = Field(default_factory=list[str])
     settle_s: float = Field(default=LIMITS.settle_s, ge=0, le=3600)
     scan_every_s: float = Field(default=LIMITS.scan_every_s, gt=0)
@@ -195,19 +152,31 @@ class PublishSection(Section):
             raise ValueError(
                 f"{value!r} has a partner in it; write the name alone: {value.rpartition('/')[2]!r}"
             )
-        return _checked(check_dataset_name, value)
+        return checked(check_dataset_name, value)
 
     @field_validator("theme")
     @classmethod
     def _theme(cls, value: str) -> str:
-        return _one_of(value, THEMES)
+        return one_of(value, THEMES)
 
     @field_validator("classification")
     @classmethod
     def _classification(cls, value: str | None) -> str | None:
         if value in REFUSED_CLASSIFICATIONS:
             raise ValueError(f"{value!r} data must not be published; remove this [[publish]] section")
-        return None if value is None else _one_of(value, CLASSIFICATIONS)
+        return None if value is None else one_of(value, CLASSIFICATIONS)
+
+    @field_validator("update_frequency")
+    @classmethod
+    def _update_frequency(cls, value: str | None) -> str | None:
+        return None if value is None else one_of(value, tuple(PERIODS))
+
+    @model_validator(mode="after")
+    def _promise(self) -> "PublishSection":
+        if self.next_update is not None and self.update_frequency not in WITH_DATE:
+            words = " or ".join(sorted(WITH_DATE))
+            raise ValueError(f"next_update stands beside update_frequency = {words} only; remove one of them")
+        return self
 
     @field_validator("title")
     @classmethod
@@ -244,12 +213,37 @@ class TrustSection(Section):
     require_witnesses: bool = False
 
 
+class MetricsSection(Section):
+    """`[metrics]`: where programs on this machine may read figures; nowhere unless told."""
+
+    listen: str = ""
+
+    @field_validator("listen")
+    @classmethod
+    def _listen(cls, value: str) -> str:
+        listen_address(value)
+        return value
+
+    @property
+    def address(self) -> tuple[str, int] | None:
+        """Host and port; None: no port."""
+        return listen_address(self.listen)
+
+
+class GeoSection(Section):
+    """`[geo]`: whether the node finds out where and when published data are, if nothing is declared."""
+
+    extract: bool = True
+
+
 class NodeSettings(Section):
     """All of `node.toml`."""
 
     node: NodeSection
     hub: HubSection = HubSection()
     trust: TrustSection = TrustSection()
+    metrics: MetricsSection = MetricsSection()
+    geo: GeoSection = GeoSection()
     publish: list[PublishSection] = Field(default_factory=list[PublishSection])
     subscribe: list[SubscribeSection] = Field(default_factory=list[SubscribeSection])
     groups: dict[str, list[str]] = Field(default_factory=dict[str, list[str]])
@@ -307,6 +301,8 @@ def known_keys() -> dict[str, set[str]]:
         "node": NodeSection,
         "hub": HubSection,
         "trust": TrustSection,
+        "metrics": MetricsSection,
+        "geo": GeoSection,
         "publish": PublishSection,
         "publish.share": ShareSection,
         "subscribe": SubscribeSection,

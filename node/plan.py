@@ -64,6 +64,30 @@ class Receiver:
 
 
 @dataclass(frozen=True, slots=True)
+class Declared:
+    """What the settings say of the data beside the manifest; it travels in the status report. `next_update`
+    is an instant, `bbox` is west, south, east, north, `period` two dates or years."""
+
+    update_frequency: str | None
+    next_update: str | None
+    bbox: tuple[float, float, float, float] | None
+    period: tuple[str, str] | None
+    extracts: bool
+
+    @classmethod
+    def of(cls, section: PublishSection, settings: NodeSettings) -> "Declared":
+        """What `section` declares."""
+        due = section.next_update
+        return cls(
+            update_frequency=section.update_frequency,
+            next_update=None if due is None else format_instant(due),
+            bbox=section.bbox,
+            period=section.period,
+            extracts=settings.geo.extract and (section.bbox is None or section.period is None),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """See the module. `waiting` are the lines that a person must approve first."""
 
@@ -81,6 +105,7 @@ class Plan:
     policy_changes: bool
     description_changes: bool
     uploads: bool
+    declared: Declared
     warnings: tuple[str, ...]
     waiting: tuple[str, ...]
 
@@ -146,6 +171,7 @@ def make_plan(
             policy_changes=not head.policy_seq or policy_intent.differs(rules, signed_rules(head)),
             description_changes=described(section) != head.described,
             uploads=uploads,
+            declared=Declared.of(section, settings),
             warnings=(*_strangers(rules, members), *_warnings(section, rules, scratch, clock)),
             waiting=(
                 *(() if waiting.covered_by(Standing(state, dataset).approval()) else waiting.lines),

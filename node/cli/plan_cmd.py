@@ -12,7 +12,7 @@ from core.errors import NEEDS_ATTENTION, SynclineError
 from core.terminal import bytes_text
 from node.cli.opening import Opened, open_node
 from node.control import error_to_json
-from node.plan import Plan, PlannedFiles, make_plan
+from node.plan import Declared, Plan, PlannedFiles, make_plan
 from node.publish.outcome import Issue
 from node.state import NodeState
 from node.trust import TrustStore
@@ -89,6 +89,7 @@ def render(each: Plan) -> str:
     else:
         lines.append("  to send: no data, only the signed manifest: no rule grants read to anybody")
     lines += _receivers(each)
+    lines += _declared(each.declared)
     if each.policy_changes:
         lines.append("  the sharing policy would be signed anew")
     lines += [f"  note: {text}" for text in each.warnings]
@@ -122,6 +123,23 @@ def _receivers(each: Plan) -> list[str]:
         actions = " and ".join(one.actions)
         when = "" if one.now else " (not now)"
         lines.append(f"    {one.partner} may {actions}{when}: {one.rule}")
+    return lines
+
+
+def _declared(said: Declared) -> list[str]:
+    if said.update_frequency is None:
+        rhythm = "no update_frequency is declared: nobody can say whether it is late"
+    elif said.next_update is None:
+        rhythm = f"{said.update_frequency} is the declared update_frequency"
+    else:
+        rhythm = f"{said.update_frequency}, the next version by {said.next_update}"
+    lines = [f"  updates: {rhythm}"]
+    unknown = "to be found out from the files" if said.extracts else "not declared"
+    where = (
+        unknown if said.bbox is None else "west {:g}, south {:g}, east {:g}, north {:g}".format(*said.bbox)
+    )
+    when = unknown if said.period is None else f"{said.period[0]} to {said.period[1]}"
+    lines.append(f"  where: {where}; when: {when}")
     return lines
 
 

@@ -103,10 +103,45 @@ def test_a_minimal_file_without_a_hub_address_loads(tmp_path: Path) -> None:
         (SHARE + 'not_before = 2027-01-02\nnot_after = 2027-01-01', "later than"),
         ("[[subscribe]]\ndataset = \"cn-cgs\"\npath = \"/srv/m\"", "cn-cgs/*"),
         ("[hub]\naddress = \"hub.example.org\"", "host:port"),
+        ('update_frequency = "montly"', "did you mean 'monthly'"),
+        ('update_frequency = "monthly"\nnext_update = 2027-01-01', "beside update_frequency"),
+        ('next_update = 2027-01-01', "beside update_frequency"),
+        ('bbox = [100.0, 14.0, 190.0, 20.0]', "east is 190.0"),
+        ('bbox = [100.0, -91.0, 107.0, 20.0]', "south is -91.0"),
+        ('bbox = [100.0, nan, 107.0, 20.0]', "south is nan"),
+        ('bbox = [100.0, 20.0, 107.0, 14.0]', "south is north of north"),
+        ('bbox = [100.0, 20.0, 107.0]', "bbox"),
+        ('bbox = ["100E", "14N", "107E", "20N"]', "bbox"),
+        ('period = ["2020", "2001"]', "begins after it ends"),
+        ('period = ["2001-02-30", "2020"]', "neither a date nor a year"),
+        ('period = ["then", "now"]', "neither a date nor a year"),
+        ('period = ["2001"]', "period"),
+        ('[metrics]\nlisten = "0.0.0.0:9465"', "other machines"),
+        ('[metrics]\nlisten = "hub.example.org:9465"', "other machines"),
+        ('[metrics]\nlisten = "9465"', "127.0.0.1:9465"),
+        ('[geo]\nextract = "no"', "true or false"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named_with_its_remedy(tmp_path: Path, line: str, expected: str) -> None:
     assert expected in refused(write(tmp_path, line))
+
+
+def test_where_and_when_and_how_often_are_declared(tmp_path: Path) -> None:
+    lines = 'update_frequency = "asNeeded"\nnext_update = 2027-06-30\nbbox = [177, -20.5, -178.0, -12]\n'
+    lines += 'period = ["2001", 2001-06-30]\n[metrics]\nlisten = "[::1]:9465"\n[geo]\nextract = false'
+    settings = load_settings(write(tmp_path, lines))
+    section = settings.publish[0]
+    assert section.next_update == datetime(2027, 6, 30, tzinfo=UTC)
+    assert section.bbox == (177.0, -20.5, -178.0, -12.0)  # across 180°: from Fiji's west to its east
+    assert section.period == ("2001", "2001-06-30")
+    assert (settings.metrics.address, settings.geo.extract) == (("::1", 9465), False)
+
+
+def test_nothing_is_declared_and_no_port_is_open_by_default(tmp_path: Path) -> None:
+    settings = load_settings(write(tmp_path))
+    section = settings.publish[0]
+    assert (section.update_frequency, section.next_update, section.bbox, section.period) == (None,) * 4
+    assert (settings.metrics.address, settings.geo.extract) == (None, True)
 
 
 def test_an_unknown_theme_and_licence_are_refused(tmp_path: Path) -> None:

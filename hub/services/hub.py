@@ -28,6 +28,7 @@ from hub.services.changes import ChangesService
 from hub.services.content import ContentService
 from hub.services.context import AdministratorKeys, Context, Federation, Quotas
 from hub.services.enrolment import EnrolmentService
+from hub.services.events import EventJournal
 from hub.services.export import ExportService
 from hub.services.fleet import FleetService
 from hub.services.fsck import FsckService
@@ -60,6 +61,7 @@ class Hub:
     def __init__(self, context: Context) -> None:
         self._context = context
         self.federation = context.federation
+        self.events = EventJournal(context)
         self.translog = TransparencyLog(context)
         self.registry = RegistryService(context, self.translog)
         self.sharing = SharingService(context, self.registry)
@@ -78,6 +80,11 @@ class Hub:
         )
         self.fsck = FsckService(context)
         self.retention = RetentionService(context)
+
+    @property
+    def context(self) -> Context:
+        """Database, clock, limits: for what reads them directly (`hub.overview`)."""
+        return self._context
 
     @staticmethod
     def found(

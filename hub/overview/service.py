@@ -1,0 +1,74 @@
+"""The way in: everything that is shown, each answer by its own module.
+
+Answers come from the database and the settings alone, so that a command beside the running hub sees what its
+pages show; they are kept for `limits.view_fresh_s`. Thread-safe.
+
+    overview = Overview(hub, settings)
+    overview.fleet().healthy
+    overview.partner(PartnerId("la-dgm")).nodes
+"""
+
+from core.names import DatasetId, PartnerId
+from hub.config import HubSettings
+from hub.overview.fleet import FleetReader
+from hub.overview.model import (
+    DatasetPage,
+    DatasetView,
+    EventPage,
+    FleetView,
+    LogView,
+    MapView,
+    PartnerView,
+    StorageView,
+    TransfersView,
+)
+from hub.overview.search import DatasetSearch, EventSearch
+from hub.services.hub import Hub
+
+
+class Overview:
+    """Every question of the operator. Made by composition roots and commands."""
+
+    def __init__(self, hub: Hub, settings: HubSettings) -> None:
+        self._hub = hub
+        self._fleet = FleetReader(hub, settings)
+
+    def revision(self) -> int:
+        """Moves when anything that is shown may have changed; cheap."""
+        return self._hub.context.database.revisions()[0]
+
+    def fleet(self) -> FleetView:
+        """Every partner and node, the worst first, and what a person must look at."""
+        return self._fleet.view()
+
+    def partner(self, partner: PartnerId) -> PartnerView:
+        """One partner. Raises `InvalidInput` (NO_SUCH_PARTNER)."""
+        return self._fleet.partner(partner)
+
+    def datasets(self, search: DatasetSearch) -> DatasetPage:
+        """The datasets that match."""
+        raise NotImplementedError
+
+    def dataset(self, dataset: DatasetId) -> DatasetView:
+        """One dataset. Raises `InvalidInput` (NO_SUCH_DATASET)."""
+        raise NotImplementedError
+
+    def transfers(self) -> TransfersView:
+        """What moves now, ended lately, and waits."""
+        raise NotImplementedError
+
+    def events(self, search: EventSearch) -> EventPage:
+        """What happened, the newest first."""
+        raise NotImplementedError
+
+    def log(self) -> LogView:
+        """The log, its witnesses, their alarms."""
+        raise NotImplementedError
+
+    def storage(self) -> StorageView:
+        """The hub's disk."""
+        raise NotImplementedError
+
+    def map(self) -> MapView:
+        """Where the data are."""
+        raise NotImplementedError

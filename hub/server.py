@@ -96,6 +96,7 @@ async def serve(
                 asyncio.create_task(_repeat(duties.perform, EVERY_S, duty_threads)),
                 asyncio.create_task(_repeat(identity.refresh, EVERY_S, duty_threads)),
                 asyncio.create_task(_repeat(hub.retention.perform, _RETENTION_EVERY_S, duty_threads)),
+                asyncio.create_task(_repeat(hub.events.prune, _RETENTION_EVERY_S, duty_threads)),
             ]
             await endpoint.set_serving(serving=True)
             _log_started(settings, ports)
@@ -146,7 +147,7 @@ def _stop_on_signals() -> asyncio.Event:
     return stopping
 
 
-async def _repeat(work: Callable[[], None], every_s: float, threads: ThreadPoolExecutor) -> None:
+async def _repeat(work: Callable[[], object], every_s: float, threads: ThreadPoolExecutor) -> None:
     """Run `work` in a thread, again and again. It must not die: a failure is logged, the next turn comes."""
     loop = asyncio.get_running_loop()
     last_complaint = 0.0

@@ -108,6 +108,17 @@ class Limits:
     streams_of_pages_max: int = 64  # browsers that are told of changes at once
     act_request_valid_s: int = 7 * 24 * 3600  # an act that nobody confirms is over
 
+    # Alerts
+    alert_settle_s: int = 120  # what lasts shorter is not told; what arises within it is told together
+    alert_over_s: int = 900  # it is over when it has stayed away for so long; longer each time it came back
+    alert_reconnect_s: int = 600  # nodes get so long to come back after the hub was away
+    alert_letters_per_hour_max: int = 12
+    alert_items_count_max: int = 50  # named in one message; the rest is counted
+    alert_send_s: float = 30.0  # one attempt, whatever the other side does
+    alert_retry_first_s: int = 60
+    alert_retry_max_s: int = 3600
+    alert_given_up_s: int = 24 * 3600  # a message that nobody takes
+
     # Node
     settle_s: float = 2.0
     scan_every_s: float = 900.0
@@ -136,6 +147,9 @@ class Limits:
         assert self.session_idle_s <= self.session_s
         assert self.report_every_s * self.reports_missed_max < self.stuck_s
         assert self.sample_every_s < self.samples_keep_s
+        assert self.retry_max_s + self.reports_missed_max * self.report_every_s < self.alert_reconnect_s
+        assert self.alert_settle_s < self.alert_over_s
+        assert self.alert_retry_first_s <= self.alert_retry_max_s < self.alert_given_up_s
         assert self.checkpoint_wait_s < self.call_timeout_s
         assert 0.0 < self.remove_guard <= 1.0
 

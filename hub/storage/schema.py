@@ -391,6 +391,26 @@ alerts = Table(
     Index("ix_alerts_over", "over"),
 )
 
+#: Messages of alerts that go out, one row a channel; `done` null: still to be taken. `letter` is the same for
+#: all channels and attempts, so that what arrives twice is seen to be one; `content`: JSON.
+alert_letters = Table(
+    "alert_letters",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("letter", Text, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("created", Text, nullable=False),
+    Column("content", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_try", Text, nullable=False),
+    Column("done", Text),
+    Column("outcome", Text),
+    Column("problem", Text),
+    UniqueConstraint("letter", "channel"),
+    Index("ix_alert_letters_done", "done"),
+    Index("ix_alert_letters_created", "created"),
+)
+
 #: Who may look at the pages, and act. `roles`: words with commas between; `locked_until` after failures.
 users = Table(
     "users",
@@ -440,6 +460,7 @@ departures = Table(
     Column("node", Text, primary_key=True),
     Column("time", Text, primary_key=True),
     Column("reason", Text, nullable=False),
+    Column("envelope", LargeBinary, nullable=False),
     Column("leaf", Integer, ForeignKey("leaves.idx"), nullable=False),
 )
 

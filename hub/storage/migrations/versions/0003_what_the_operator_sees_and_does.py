@@ -24,6 +24,23 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("number", name=op.f("pk_act_requests")),
     )
     op.create_table(
+        "alert_letters",
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("letter", sa.Text(), nullable=False),
+        sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("created", sa.Text(), nullable=False),
+        sa.Column("content", sa.Text(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("next_try", sa.Text(), nullable=False),
+        sa.Column("done", sa.Text(), nullable=True),
+        sa.Column("outcome", sa.Text(), nullable=True),
+        sa.Column("problem", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_alert_letters")),
+        sa.UniqueConstraint("letter", "channel", name=op.f("uq_alert_letters_letter")),
+    )
+    op.create_index("ix_alert_letters_created", "alert_letters", ["created"], unique=False)
+    op.create_index("ix_alert_letters_done", "alert_letters", ["done"], unique=False)
+    op.create_table(
         "alerts",
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
@@ -128,6 +145,7 @@ def upgrade() -> None:
         sa.Column("node", sa.Text(), nullable=False),
         sa.Column("time", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("envelope", sa.LargeBinary(), nullable=False),
         sa.Column("leaf", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(["leaf"], ["leaves.idx"], name=op.f("fk_departures_leaf")),
         sa.PrimaryKeyConstraint("partner", "node", "time", name=op.f("pk_departures")),

@@ -166,6 +166,7 @@ deliveries = Table(
     Column("partner", Text, primary_key=True),
     Column("version", Text, ForeignKey("versions.id"), primary_key=True),
     Column("leaf", Integer, ForeignKey("leaves.idx"), nullable=False),
+    Index("ix_deliveries_version", "version"),
 )
 
 acknowledgements = Table(
@@ -180,6 +181,7 @@ acknowledgements = Table(
     Column("leaf", Integer, ForeignKey("leaves.idx"), nullable=False),
     UniqueConstraint("partner", "node", "version"),
     Index("ix_acknowledgements_leaf", "leaf"),
+    Index("ix_acknowledgements_version", "version", "partner"),
 )
 
 #: Each node's newest report; `revision` is the database's `any` when it came: readers fetch what is new.
@@ -214,6 +216,7 @@ leaves = Table(
     UniqueConstraint("lane_owner", "lane_n"),
     Index("ix_leaves_object", "object", "idx"),
     Index("ix_leaves_actor", "actor", "idx"),
+    Index("ix_leaves_type", "type", "idx"),
 )
 
 #: The tree over the leaves: up to 256 hashes of 32 bytes a row, laid out as C2SP tlog-tiles. Only the last
@@ -327,13 +330,16 @@ node_samples = Table(
     Index("ix_node_samples_time", "time"),
 )
 
-#: How much an owner's chunks take on the disk, day by day; `owner` empty: the whole directory.
+#: How much is stored, day by day. Of an owner's chunks: `used_bytes` as the quota counts them (uncompressed),
+#: `disk_bytes` and `packs` on the disk. `owner` empty: the whole directory, both as on the disk, hour by hour.
 storage_samples = Table(
     "storage_samples",
     metadata,
-    Column("time", Text, primary_key=True),
     Column("owner", Text, primary_key=True),
+    Column("time", Text, primary_key=True),
     Column("used_bytes", Integer, nullable=False),
+    Column("disk_bytes", Integer, nullable=False),
+    Column("packs", Integer, nullable=False),
     Column("free_bytes", Integer),
 )
 

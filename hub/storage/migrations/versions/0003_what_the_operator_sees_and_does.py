@@ -108,11 +108,13 @@ def upgrade() -> None:
     op.create_index("ix_node_samples_time", "node_samples", ["time"], unique=False)
     op.create_table(
         "storage_samples",
-        sa.Column("time", sa.Text(), nullable=False),
         sa.Column("owner", sa.Text(), nullable=False),
+        sa.Column("time", sa.Text(), nullable=False),
         sa.Column("used_bytes", sa.Integer(), nullable=False),
+        sa.Column("disk_bytes", sa.Integer(), nullable=False),
+        sa.Column("packs", sa.Integer(), nullable=False),
         sa.Column("free_bytes", sa.Integer(), nullable=True),
-        sa.PrimaryKeyConstraint("time", "owner", name=op.f("pk_storage_samples")),
+        sa.PrimaryKeyConstraint("owner", "time", name=op.f("pk_storage_samples")),
     )
     op.create_table(
         "transfers",
@@ -183,6 +185,9 @@ def upgrade() -> None:
     op.add_column("leaves", sa.Column("object", sa.Text(), nullable=True))
     op.create_index("ix_leaves_actor", "leaves", ["actor", "idx"], unique=False)
     op.create_index("ix_leaves_object", "leaves", ["object", "idx"], unique=False)
+    op.create_index("ix_leaves_type", "leaves", ["type", "idx"], unique=False)
+    op.create_index("ix_deliveries_version", "deliveries", ["version"], unique=False)
+    op.create_index("ix_acknowledgements_version", "acknowledgements", ["version", "partner"], unique=False)
     op.add_column("status_reports", sa.Column("revision", sa.Integer(), server_default="0", nullable=False))
     op.create_index("ix_status_reports_revision", "status_reports", ["revision"], unique=False)
 

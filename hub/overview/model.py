@@ -161,7 +161,8 @@ class NodeView(NodeLine):
 
 
 class Work(View):
-    """A dataset that a node publishes or mirrors, by its own word."""
+    """A dataset that a node publishes or mirrors, by its own word. `partner`, `node`: whose, where lists mix
+    nodes."""
 
     dataset: str
     state: str
@@ -173,6 +174,8 @@ class Work(View):
     skipped: int
     attention: tuple[str, ...]
     error: Fault | None
+    partner: str = ""
+    node: str = ""
 
 
 class Sample(View):
@@ -303,7 +306,7 @@ class DatasetPage(View):
 
 
 class VersionView(View):
-    """One version. `delta_bytes`: what it added to the store beyond the one before; None: not known.
+    """One version. `files_delta`, `bytes_delta`: against the one before, all of it for the first.
 
     `shrunk`: files or bytes fell by more than a fifth.
     """
@@ -402,7 +405,7 @@ class TransfersView(View):
 
 
 class EventView(View):
-    """Something that happened. `leaf`: its place in the log, where it has one."""
+    """Something that happened. `leaf`: its place in the log, where it has one; `kind`: what a search takes."""
 
     id: str
     time: Instant
@@ -413,6 +416,7 @@ class EventView(View):
     dataset: str | None
     user: str | None
     leaf: int | None
+    kind: str = ""
 
 
 class EventPage(View):

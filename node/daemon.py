@@ -27,6 +27,7 @@ from node.agenda import Agenda, Ticket
 from node.alarms import Alarms, tell
 from node.config import NodeSettings, PublishSection
 from node.control import ControlServer, Request, socket_path
+from node.declared import declared_by
 from node.engine import Engine
 from node.publish import approve
 from node.results import Result
@@ -190,7 +191,7 @@ class Daemon:
                 self._agenda.remove(gone)
             self._sections = sections
             paths = {dataset: section.path for dataset, section in sections.items()}
-            session.board.reconcile(paths)
+            session.board.reconcile(paths, declared_by(settings))
             self._schedule()
             for task in (*sections, MIRRORS):
                 self._agenda.wake(task)

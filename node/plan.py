@@ -18,6 +18,7 @@ from core.limits import LIMITS, Limits
 from core.names import DatasetId, case_key, portability_problem
 from node import policy_intent
 from node.config import FEDERATION, NodeSettings, PublishSection
+from node.declared import Declared
 from node.folder import FolderIdentity, identify
 from node.publish import guard
 from node.publish.describe import described
@@ -61,30 +62,6 @@ class Receiver:
     rule_uid: str
     rule: str
     now: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Declared:
-    """What the settings say of the data beside the manifest; it travels in the status report. `next_update`
-    is an instant, `bbox` is west, south, east, north, `period` two dates or years."""
-
-    update_frequency: str | None
-    next_update: str | None
-    bbox: tuple[float, float, float, float] | None
-    period: tuple[str, str] | None
-    extracts: bool
-
-    @classmethod
-    def of(cls, section: PublishSection, settings: NodeSettings) -> "Declared":
-        """What `section` declares."""
-        due = section.next_update
-        return cls(
-            update_frequency=section.update_frequency,
-            next_update=None if due is None else format_instant(due),
-            bbox=section.bbox,
-            period=section.period,
-            extracts=settings.geo.extract and (section.bbox is None or section.period is None),
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from node import identity as identities
 from node import state as states
 from node.alarms import Alarms
 from node.config import NodeSettings
+from node.declared import declared_by
 from node.doctor import Patient
 from node.hub_client import GrpcHub
 from node.identity import NodeIdentity
@@ -166,7 +167,7 @@ def _report(settings: NodeSettings, clock: Clock) -> StatusReport:
     if report is None or (report.partner, report.node) != (settings.partner, settings.node.name):
         report = empty_report(settings.partner, settings.node.name, release, clock.now())
     published = {str(section.id(settings.partner)): section.path for section in settings.publish}
-    report = reconcile(report, published, daemon_running=False)
+    report = reconcile(report, published, declared_by(settings), daemon_running=False)
     alarms = tuple(AlarmStatus.of(each) for each in Alarms(settings.node.state_dir).open())
     hub = report.hub.model_copy(update={"address": settings.hub.address})
     # Faults of the whole node are found again by whoever works now, or they are gone.

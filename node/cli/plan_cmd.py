@@ -12,7 +12,8 @@ from core.errors import NEEDS_ATTENTION, SynclineError
 from core.terminal import bytes_text
 from node.cli.opening import Opened, open_node
 from node.control import error_to_json
-from node.plan import Declared, Plan, PlannedFiles, make_plan
+from node.declared import Declared
+from node.plan import Plan, PlannedFiles, make_plan
 from node.publish.outcome import Issue
 from node.state import NodeState
 from node.trust import TrustStore

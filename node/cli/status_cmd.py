@@ -14,6 +14,7 @@ from core.terminal import bytes_text, table
 from node import control
 from node.alarms import Alarms
 from node.cli.opening import Opened, open_node
+from node.declared import declared_by
 from node.status import (
     MEMBERSHIP,
     AlarmStatus,
@@ -63,7 +64,7 @@ def current_report(opened: Opened) -> StatusReport:
         now = SystemClock().now()
         report = empty_report(settings.partner, settings.node.name, version("syncline"), now)
     published = {str(section.id(settings.partner)): section.path for section in settings.publish}
-    report = reconcile(report, published, daemon_running=running)
+    report = reconcile(report, published, declared_by(settings), daemon_running=running)
     # From the disk: a decision may have been made since the report was written.
     alarms = tuple(AlarmStatus.of(each) for each in Alarms(opened.state_dir).open())
     report = report.model_copy(update={"faults": {**report.faults, **faults}, "alarms": alarms})

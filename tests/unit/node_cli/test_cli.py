@@ -217,7 +217,7 @@ def test_a_status_file_of_another_user_is_one_error_and_no_log_line(
             raise PermissionError(13, "Permission denied")
 
     with monkeypatch.context() as patch:
-        patch.setattr("node.status.report_path", lambda state_dir: Denying(state_dir / "status.json"))
+        patch.setattr("node.status.file.report_path", lambda state_dir: Denying(state_dir / "status.json"))
         assert run("status", "--config", config) == Denied.exit_status
     said = capsys.readouterr().err.splitlines()
     assert said[0].startswith("error: ") and "may not be read" in said[0]

@@ -405,7 +405,7 @@ class TransfersView(View):
 
 
 class EventView(View):
-    """Something that happened. `leaf`: its place in the log, where it has one; `kind`: what a search takes."""
+    """Something that happened. `leaf`: its place in the log, if it has one; `kind`: what a search takes."""
 
     id: str
     time: Instant

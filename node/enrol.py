@@ -20,8 +20,8 @@ from core.clock import Clock
 from core.errors import Corrupt, InvalidInput, Unavailable, Untrusted
 from core.limits import LIMITS, Limits
 from core.names import NodeName, PartnerId
+from node import departure, rotate
 from node import identity as identities
-from node import rotate
 from node.config_edit import set_hub_address
 from node.hub_client import EnrolmentClient
 from node.identity import NodeIdentity
@@ -94,8 +94,10 @@ def join(
     TrustStore.establish(state_dir, clock, file.registry, file.registry_id, limits)
     enrolling = Enrolling.load(identity.directory)
     if enrolling is None or enrolling.file != file:
+        departure.forget(identity.directory)
         enrolling = _begin(file, identity)
-    elif enrolling.state == EnrolmentState.APPROVED.value and identity.is_enrolled:
+    departure.check_not_left(identity.directory)
+    if enrolling.state == EnrolmentState.APPROVED.value and identity.is_enrolled:
         return _outcome(enrolling, EnrolmentState.APPROVED)
     with connect(file.enrol, file.ca_pem, file.federation, limits) as client:
         state = client.join(enrolling.envelope, file.token, enrolling.csr)
@@ -128,6 +130,7 @@ def wait(
     enrolling = Enrolling.load(identity.directory)
     if enrolling is None:
         raise identities.not_enrolled(state_dir)
+    departure.check_not_left(identity.directory)
     if enrolling.state == EnrolmentState.APPROVED.value and identity.is_enrolled:
         return _outcome(enrolling, EnrolmentState.APPROVED)
     if enrolling.state == NOT_SENT:

@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from core import durable
 from core.errors import Corrupt, Unavailable
+from node import departure
 from node.join_file import NOT_SENT, Enrolling
 from node.materialise import system_errors
 from security import certificates, keystore
@@ -32,7 +33,6 @@ from security.keys import SigningKey, WitnessKey
 
 _SIGNING = "signing.pem"
 _WITNESS = "witness.pem"
-_CERTIFICATE = "tls.crt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,28 +60,32 @@ class NodeIdentity:
     @property
     def is_enrolled(self) -> bool:
         """Whether there is a certificate, valid or not."""
-        return (self.directory / _CERTIFICATE).exists()
+        return (self.directory / departure.CERTIFICATE).exists()
 
     def tls(self) -> TlsPair:
-        """The newest certificate and its key. Raises `Unavailable` (NOT_ENROLLED), `Corrupt`."""
+        """The newest certificate and its key.
+
+        Raises `Unavailable` (NOT_ENROLLED), `Denied` (LEFT), `Corrupt`.
+        """
         try:
-            chain = (self.directory / _CERTIFICATE).read_bytes()
+            chain = (self.directory / departure.CERTIFICATE).read_bytes()
         except FileNotFoundError:
             raise self._no_certificate() from None
         try:
             public = x509.load_pem_x509_certificate(chain).public_key()
         except ValueError as error:
             raise Corrupt(
-                f"{self.directory / _CERTIFICATE} is not a certificate",
+                f"{self.directory / departure.CERTIFICATE} is not a certificate",
                 remedy="remove it; the node renews it with its signing key",
-                reason="BAD_CERTIFICATE",
+                reason="BADdeparture.CERTIFICATE",
             ) from error
         if not isinstance(public, EllipticCurvePublicKey):
-            raise Corrupt(f"{self.directory / _CERTIFICATE} is for a key of another kind")
+            raise Corrupt(f"{self.directory / departure.CERTIFICATE} is for a key of another kind")
         key = keystore.load_tls_key(self.directory / _tls_name(public), self.passphrase)
         return TlsPair(keystore.tls_key_pem(key), chain)
 
     def _no_certificate(self) -> Unavailable:
+        departure.check_not_left(self.directory)
         enrolling = Enrolling.load(self.directory)
         if enrolling is not None and enrolling.state == NOT_SENT:
             return not_sent(enrolling)
@@ -106,7 +110,9 @@ class NodeIdentity:
 
     def _name_in_use(self) -> str | None:
         try:
-            public = x509.load_pem_x509_certificate((self.directory / _CERTIFICATE).read_bytes()).public_key()
+            public = x509.load_pem_x509_certificate(
+                (self.directory / departure.CERTIFICATE).read_bytes()
+            ).public_key()
         except (OSError, ValueError):
             return None
         return _tls_name(public) if isinstance(public, EllipticCurvePublicKey) else None
@@ -118,12 +124,12 @@ class NodeIdentity:
     def accept_certificate(self, chain_pem: bytes, cas: Sequence[bytes], csr: bytes, now: datetime) -> None:
         """Check that `cas` (DER) issued the certificate for the key in `csr`, then use it from now on.
 
-        Older TLS keys are removed afterwards. Raises `Untrusted` (BAD_CERTIFICATE).
+        Older TLS keys are removed afterwards. Raises `Untrusted` (BADdeparture.CERTIFICATE).
         """
         key = self.tls_key_of(csr).public_key()
         certificates.check_issued(chain_pem, list(cas), key, now)
         with system_errors(f"keeping the certificate in {self.directory}"):
-            durable.write_file(self.directory / _CERTIFICATE, chain_pem, mode=0o600)
+            durable.write_file(self.directory / departure.CERTIFICATE, chain_pem, mode=0o600)
         for path in self.directory.glob("tls-*.pem"):
             if path.name != _tls_name(key):
                 path.unlink(missing_ok=True)

@@ -202,9 +202,13 @@ class NodeState:
         with self.writing() as database:
             database.conn.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
+    def mark_lost(self, moment: str) -> None:
+        """Note that this database takes the place of a damaged or lost one, since `moment`."""
+        self.set_meta("rebuilt", moment)
+
     @property
     def was_rebuilt(self) -> bool:
-        """The database took the place of a damaged one: heads may be learnt again from the hub."""
+        """It took the place of a damaged or lost one: heads may be learnt again from the hub."""
         return self.get_meta("rebuilt") is not None
 
     def close(self) -> None:
@@ -282,7 +286,7 @@ def rebuild(state_dir: Path, moment: str) -> NodeState:
         if old.exists():
             old.replace(state_dir / f"{DATABASE_NAME}.damaged-{stamp}{suffix}")
     state = NodeState(state_dir)
-    state.set_meta("rebuilt", moment)
+    state.mark_lost(moment)
     _log.warning(
         "the state database was damaged and has been moved aside",
         kept=str(state_dir / f"{DATABASE_NAME}.damaged-{stamp}"),

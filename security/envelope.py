@@ -32,6 +32,7 @@ JOIN = "application/vnd.syncline.join+json"
 RENEWAL = "application/vnd.syncline.renewal+json"
 RECEIPT = "application/vnd.syncline.receipt+json"
 ROTATION = "application/vnd.syncline.rotation+json"
+DEPARTURE = "application/vnd.syncline.departure+json"
 
 
 @dataclass(frozen=True, slots=True)

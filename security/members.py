@@ -78,6 +78,10 @@ class RegistryPartner:
             self, nodes=tuple(sorted((*nodes, node), key=lambda each: each.name)), signing_keys=keys
         )
 
+    def without_node(self, name: str) -> "RegistryPartner":
+        """Without the node of that name; what its key signed stays evidence, and so the key stays."""
+        return replace(self, nodes=tuple(node for node in self.nodes if node.name != name))
+
     def without_key(self, signing_key: PublicKey) -> "RegistryPartner":
         """Without `signing_key`: what it signed can only be checked by older registries from here on."""
         return replace(self, signing_keys=tuple(key for key in self.signing_keys if key != signing_key))

@@ -245,6 +245,10 @@ class HubApi(Protocol):
         """Ask for other signing keys; whether the registry lists them already."""
         ...
 
+    def leave(self, envelope: bytes) -> bool:
+        """Leave the federation; whether this was the partner's last node. Nothing can be called after it."""
+        ...
+
     def get_checkpoint(self, min_size: int = 0) -> CheckpointView:
         """The newest checkpoint; waits some seconds for one of `min_size`, and gives what there is then."""
         ...

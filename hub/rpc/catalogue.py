@@ -55,6 +55,10 @@ class CatalogueCalls:
         envelope = messages.rotation_from_message(request, self._limits)
         return messages.rotated_to_message(signed=self._hub.rotation.request(caller, envelope))
 
+    def leave(self, caller: Caller, request: registry_pb2.LeaveRequest) -> registry_pb2.LeaveResponse:
+        envelope = messages.departure_from_message(request, self._limits)
+        return messages.departed_to_message(last=self._hub.departures.leave(caller, envelope))
+
     def publish_policy(
         self, caller: Caller, request: catalogue_pb2.PublishPolicyRequest
     ) -> catalogue_pb2.PublishPolicyResponse:

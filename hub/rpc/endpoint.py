@@ -138,6 +138,7 @@ def node_services(
             "ListRegistry": calls.unary(unary.list_registry, registry_pb2.ListRegistryRequest),
             "OfferRegistry": calls.unary(unary.offer_registry, registry_pb2.OfferRegistryRequest),
             "RotateKeys": calls.unary(unary.rotate_keys, registry_pb2.RotateKeysRequest),
+            "Leave": calls.unary(unary.leave, registry_pb2.LeaveRequest),
         },
         "CatalogueService": {
             "PublishPolicy": calls.unary(unary.publish_policy, catalogue_pb2.PublishPolicyRequest),

@@ -29,11 +29,15 @@ ENROL = "enrol"
 REVOKE = "revoke"
 ROTATE = "rotate"
 AUDITOR = "auditor"
+LEAVE = "leave"
 
 
 @dataclass(frozen=True, slots=True)
 class PendingAct:
-    """An act that waits for signatures. `kind`: enrol, revoke, rotate, auditor; `text` says it in words."""
+    """An act that waits for signatures. `text` says it in words.
+
+    `kind`: enrol, revoke, rotate, auditor, leave.
+    """
 
     number: int
     kind: str
@@ -61,6 +65,8 @@ def described(connection: sa.Connection) -> list[PendingAct]:
             text = f"enrol node {node} of {row.partner}"
             if row.kind == ROTATE:
                 text = f"change the signing key of node {node} of {row.partner}"
+            elif row.kind == LEAVE:
+                text = f"strike node {node} of {row.partner}, which has left"
         if row.kind == AUDITOR:
             text = f"{'enrol' if _auditor(row).active else 'revoke'} the auditor {row.partner}"
         found.append(PendingAct(row.number, row.kind, row.partner, parse_instant(row.created), text))
@@ -134,6 +140,10 @@ def drafted(connection: sa.Connection, draft: Registry) -> Registry:
             draft = draft.with_state(act.partner, REVOKED)
         elif act.kind == AUDITOR:
             draft = draft.with_auditor(_auditor(act))
+        elif act.kind == LEAVE:
+            entry = draft.partner(act.partner)
+            if entry is not None and not _is_enrolled_again(connection, act):
+                draft = draft.with_partner(entry.without_node(_enrolment(connection, act).node))
         elif act.kind == ROTATE:
             entry = draft.partner(act.partner)
             if entry is not None and _is_open(connection, act) and not _is_followed(connection, act):
@@ -157,6 +167,9 @@ def settle(connection: sa.Connection, registry: Registry, clock: Clock) -> None:
             continue
         elif act.kind == REVOKE:
             done = entry.state == REVOKED
+        elif act.kind == LEAVE:
+            node = _enrolment(connection, act).node
+            done = entry.node(node) is None or _is_enrolled_again(connection, act)
         elif act.kind == ROTATE:
             done = _settle_rotation(connection, act, entry)
         else:
@@ -215,6 +228,18 @@ def _is_followed(connection: sa.Connection, act: sa.Row[Any]) -> bool:
     return any((each.partner, each.node) == (own.partner, own.node) for each in enrolled)
 
 
+def _is_enrolled_again(connection: sa.Connection, act: sa.Row[Any]) -> bool:
+    """Whether the node that left has come back meanwhile."""
+    table, own = schema.enrolments, _enrolment(connection, act)
+    return bool(
+        connection.execute(
+            sa.select(sa.func.count()).where(
+                table.c.partner == own.partner, table.c.node == own.node, table.c.state == "approved"
+            )
+        ).scalar_one()
+    )
+
+
 def _approve(connection: sa.Connection, row: sa.Row[Any]) -> None:
     """The node's earlier enrolment, if there was one, ends with this."""
     table = schema.enrolments
@@ -224,6 +249,8 @@ def _approve(connection: sa.Connection, row: sa.Row[Any]) -> None:
         .values(state="replaced")
     )
     connection.execute(table.update().where(table.c.number == row.number).values(state="approved"))
+    gone = schema.departures
+    connection.execute(gone.delete().where(gone.c.partner == row.partner, gone.c.node == ""))
 
 
 def _enrolment(connection: sa.Connection, act: sa.Row[Any]) -> sa.Row[Any]:

@@ -27,6 +27,7 @@ from hub.services.catalogue import CatalogueService
 from hub.services.changes import ChangesService
 from hub.services.content import ContentService
 from hub.services.context import AdministratorKeys, Context, Federation, Quotas
+from hub.services.departures import DepartureService
 from hub.services.enrolment import EnrolmentService
 from hub.services.events import EventJournal
 from hub.services.export import ExportService
@@ -67,6 +68,7 @@ class Hub:
         self.sharing = SharingService(context, self.registry)
         self.auditors = AuditorService(context, self.registry, self.translog)
         self.rotation = RotationService(context, self.registry, self.translog)
+        self.departures = DepartureService(context, self.registry, self.translog)
         self.enrolment = EnrolmentService(context, self.registry, self.translog)
         self.log = LogService(context, self.registry, self.sharing, self.translog)
         self.log_continuation = LogContinuation(context, self.registry, self.translog)
@@ -74,7 +76,7 @@ class Hub:
         self.catalogue = CatalogueService(context, self.registry, self.sharing, self.translog, receipts)
         self.content = ContentService(context, self.registry, self.sharing, self.translog)
         self.changes = ChangesService(context, self.registry, self.sharing)
-        self.fleet = FleetService(context, self.registry, self.translog)
+        self.fleet = FleetService(context, self.registry, self.translog, self.events)
         self.export = ExportService(
             context, self.registry, self.sharing, self.auditors, self.translog, self.log
         )
@@ -184,6 +186,7 @@ class Hub:
     def close(self) -> None:
         """Release files. What was acknowledged is durable already."""
         self.changes.stop()
+        self.fleet.stop()
         self.retention.stop()
         self.log.stop()
         self._context.stores.close()

@@ -17,6 +17,8 @@ COMMANDS = (
     "receipts",
     "export",
     "rotate-keys",
+    "leave",
+    "restore",
     "status",
     "alarms",
     "doctor",

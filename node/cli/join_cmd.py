@@ -39,7 +39,7 @@ def join(
             config_path=opened.config_path,
         )
         if not as_json:
-            _introduce(outcome)
+            introduce(outcome)
         if outcome.state is enrol.EnrolmentState.PENDING:
             timeout_s = None if wait else 0
             if wait and not as_json:
@@ -57,7 +57,8 @@ def join(
     _leave_unless_approved(outcome, waited=wait)
 
 
-def _introduce(outcome: enrol.JoinOutcome) -> None:
+def introduce(outcome: enrol.JoinOutcome) -> None:
+    """Who asks whom, and the fingerprint to read back."""
     say(f"{outcome.partner}/{outcome.node} asks to join {outcome.federation} at {outcome.hub}.")
     say("Fingerprint, to be read to the hub's operator by telephone or in person:")
     say()

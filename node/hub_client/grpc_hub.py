@@ -127,6 +127,10 @@ class GrpcHub(GrpcLog):
         message = messages.rotation_to_message(envelope)
         return messages.rotated_from_message(self._call(self._registry.RotateKeys, message))
 
+    def leave(self, envelope: bytes) -> bool:
+        message = messages.departure_to_message(envelope)
+        return messages.departed_from_message(self._call(self._registry.Leave, message))
+
     def publish_policy(self, policy: PolicyExtract) -> Accepted:
         message = messages.publish_policy_to_message(policy, _request_id())
         return messages.accepted_from_message(self._call(self._catalogue.PublishPolicy, message))

@@ -150,6 +150,13 @@ class InProcessHub(InProcessLog):
 
         return self._call("rotate_keys", call)
 
+    def leave(self, envelope: bytes) -> bool:
+        def call(hub: Hub) -> bool:
+            hub.registry.require_active(self.caller)
+            return hub.departures.leave(self.caller, envelope)
+
+        return self._call("leave", call)
+
     def publish_policy(self, policy: PolicyExtract) -> Accepted:
         return self._call("publish_policy", lambda hub: hub.catalogue.publish_policy(self.caller, policy))
 

@@ -113,6 +113,9 @@ class Link:
     def rotate_keys(self, envelope: bytes) -> bool:
         return self._ask("rotate_keys", envelope)
 
+    def leave(self, envelope: bytes) -> bool:
+        return self._ask("leave", envelope)
+
     def get_checkpoint(self, min_size: int = 0) -> CheckpointView:
         return self._ask("get_checkpoint", min_size)
 

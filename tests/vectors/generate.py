@@ -36,6 +36,7 @@ from core.names import DatasetId, NodeName, PartnerId
 from security import envelope as dsse
 from security.canonical import canonical
 from security.certificates import create_ca
+from security.departure import Departure
 from security.keys import PublicKey, SigningKey, WitnessKey
 from security.policy import Disclosure, Policy, disclosures_to_json, extract_for, verify_policy
 from security.registry import (
@@ -423,6 +424,8 @@ def small_statements(
     alone["signatures"] = [
         each for each in alone["signatures"] if each["keyid"] in PAIRS["owner"].public.keyids
     ]
+    leaving = Departure("mekong-geo", OWNER, NodeName("main"), NOW, "ລວມກັບກົມອື່ນ")
+    folder.envelope("departure", dsse.DEPARTURE, leaving.to_payload(), ["owner"])
     folder.refused(
         "rotation-without-the-new-key",
         json.dumps(alone, separators=(",", ":")).encode(),

@@ -74,6 +74,10 @@ from sync.wire.messages.enrolment import (
 )
 from sync.wire.messages.hub import (
     RegistryRequest,
+    departed_from_message,
+    departed_to_message,
+    departure_from_message,
+    departure_to_message,
     hub_info_from_message,
     hub_info_to_message,
     offer_from_message,
@@ -183,6 +187,10 @@ __all__ = [
     "cosigned_to_message",
     "dataset_entry_from_message",
     "dataset_entry_to_message",
+    "departed_from_message",
+    "departed_to_message",
+    "departure_from_message",
+    "departure_to_message",
     "digest_checked",
     "digest_from_message",
     "digest_to_message",

@@ -142,3 +142,23 @@ def rotated_to_message(*, signed: bool) -> registry_pb2.RotateKeysResponse:
 def rotated_from_message(message: registry_pb2.RotateKeysResponse) -> bool:
     """Client side: whether the registry lists the new keys."""
     return message.signed
+
+
+def departure_to_message(envelope: bytes) -> registry_pb2.LeaveRequest:
+    """Client side of Leave."""
+    return registry_pb2.LeaveRequest(envelope=envelope)
+
+
+def departure_from_message(message: registry_pb2.LeaveRequest, limits: Limits = LIMITS) -> bytes:
+    """Server side of Leave: the envelope, not yet verified."""
+    return envelope_from_message(message.envelope, limits)
+
+
+def departed_to_message(*, last: bool) -> registry_pb2.LeaveResponse:
+    """Server side: whether it was its partner's last node."""
+    return registry_pb2.LeaveResponse(last=last)
+
+
+def departed_from_message(message: registry_pb2.LeaveResponse) -> bool:
+    """Client side: whether it was the partner's last node."""
+    return message.last

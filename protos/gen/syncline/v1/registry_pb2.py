@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1asyncline/v1/registry.proto\x12\x0bsyncline.v1\":\n\x13ListRegistryRequest\x12\x10\n\x08\x66rom_seq\x18\x01 \x01(\x04\x12\x11\n\tpage_size\x18\x02 \x01(\r\";\n\x14ListRegistryResponse\x12\x11\n\tenvelopes\x18\x01 \x03(\x0c\x12\x10\n\x08next_seq\x18\x02 \x01(\x04\")\n\x14OfferRegistryRequest\x12\x11\n\tenvelopes\x18\x01 \x03(\x0c\"+\n\x15OfferRegistryResponse\x12\x12\n\nnewest_seq\x18\x01 \x01(\x04\"%\n\x11RotateKeysRequest\x12\x10\n\x08\x65nvelope\x18\x01 \x01(\x0c\"$\n\x12RotateKeysResponse\x12\x0e\n\x06signed\x18\x01 \x01(\x08\x32\x8d\x02\n\x0fRegistryService\x12S\n\x0cListRegistry\x12 .syncline.v1.ListRegistryRequest\x1a!.syncline.v1.ListRegistryResponse\x12V\n\rOfferRegistry\x12!.syncline.v1.OfferRegistryRequest\x1a\".syncline.v1.OfferRegistryResponse\x12M\n\nRotateKeys\x12\x1e.syncline.v1.RotateKeysRequest\x1a\x1f.syncline.v1.RotateKeysResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1asyncline/v1/registry.proto\x12\x0bsyncline.v1\":\n\x13ListRegistryRequest\x12\x10\n\x08\x66rom_seq\x18\x01 \x01(\x04\x12\x11\n\tpage_size\x18\x02 \x01(\r\";\n\x14ListRegistryResponse\x12\x11\n\tenvelopes\x18\x01 \x03(\x0c\x12\x10\n\x08next_seq\x18\x02 \x01(\x04\")\n\x14OfferRegistryRequest\x12\x11\n\tenvelopes\x18\x01 \x03(\x0c\"+\n\x15OfferRegistryResponse\x12\x12\n\nnewest_seq\x18\x01 \x01(\x04\"%\n\x11RotateKeysRequest\x12\x10\n\x08\x65nvelope\x18\x01 \x01(\x0c\"$\n\x12RotateKeysResponse\x12\x0e\n\x06signed\x18\x01 \x01(\x08\" \n\x0cLeaveRequest\x12\x10\n\x08\x65nvelope\x18\x01 \x01(\x0c\"\x1d\n\rLeaveResponse\x12\x0c\n\x04last\x18\x01 \x01(\x08\x32\xcd\x02\n\x0fRegistryService\x12S\n\x0cListRegistry\x12 .syncline.v1.ListRegistryRequest\x1a!.syncline.v1.ListRegistryResponse\x12V\n\rOfferRegistry\x12!.syncline.v1.OfferRegistryRequest\x1a\".syncline.v1.OfferRegistryResponse\x12M\n\nRotateKeys\x12\x1e.syncline.v1.RotateKeysRequest\x1a\x1f.syncline.v1.RotateKeysResponse\x12>\n\x05Leave\x12\x19.syncline.v1.LeaveRequest\x1a\x1a.syncline.v1.LeaveResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,6 +43,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ROTATEKEYSREQUEST']._serialized_end=289
   _globals['_ROTATEKEYSRESPONSE']._serialized_start=291
   _globals['_ROTATEKEYSRESPONSE']._serialized_end=327
-  _globals['_REGISTRYSERVICE']._serialized_start=330
-  _globals['_REGISTRYSERVICE']._serialized_end=599
+  _globals['_LEAVEREQUEST']._serialized_start=329
+  _globals['_LEAVEREQUEST']._serialized_end=361
+  _globals['_LEAVERESPONSE']._serialized_start=363
+  _globals['_LEAVERESPONSE']._serialized_end=392
+  _globals['_REGISTRYSERVICE']._serialized_start=395
+  _globals['_REGISTRYSERVICE']._serialized_end=728
 # @@protoc_insertion_point(module_scope)

@@ -45,3 +45,15 @@ class RotateKeysResponse(_message.Message):
     SIGNED_FIELD_NUMBER: _ClassVar[int]
     signed: bool
     def __init__(self, signed: _Optional[bool] = ...) -> None: ...
+
+class LeaveRequest(_message.Message):
+    __slots__ = ("envelope",)
+    ENVELOPE_FIELD_NUMBER: _ClassVar[int]
+    envelope: bytes
+    def __init__(self, envelope: _Optional[bytes] = ...) -> None: ...
+
+class LeaveResponse(_message.Message):
+    __slots__ = ("last",)
+    LAST_FIELD_NUMBER: _ClassVar[int]
+    last: bool
+    def __init__(self, last: _Optional[bool] = ...) -> None: ...

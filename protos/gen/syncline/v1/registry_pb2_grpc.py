@@ -50,6 +50,11 @@ class RegistryServiceStub:
                 request_serializer=syncline_dot_v1_dot_registry__pb2.RotateKeysRequest.SerializeToString,
                 response_deserializer=syncline_dot_v1_dot_registry__pb2.RotateKeysResponse.FromString,
                 _registered_method=True)
+        self.Leave = channel.unary_unary(
+                '/syncline.v1.RegistryService/Leave',
+                request_serializer=syncline_dot_v1_dot_registry__pb2.LeaveRequest.SerializeToString,
+                response_deserializer=syncline_dot_v1_dot_registry__pb2.LeaveResponse.FromString,
+                _registered_method=True)
 
 
 class RegistryServiceServicer:
@@ -77,6 +82,13 @@ class RegistryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Leave(self, request, context):
+        """The calling node leaves the federation; from the answer on its certificate opens nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RegistryServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -94,6 +106,11 @@ def add_RegistryServiceServicer_to_server(servicer, server):
                     servicer.RotateKeys,
                     request_deserializer=syncline_dot_v1_dot_registry__pb2.RotateKeysRequest.FromString,
                     response_serializer=syncline_dot_v1_dot_registry__pb2.RotateKeysResponse.SerializeToString,
+            ),
+            'Leave': grpc.unary_unary_rpc_method_handler(
+                    servicer.Leave,
+                    request_deserializer=syncline_dot_v1_dot_registry__pb2.LeaveRequest.FromString,
+                    response_serializer=syncline_dot_v1_dot_registry__pb2.LeaveResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -178,6 +195,33 @@ class RegistryService:
             '/syncline.v1.RegistryService/RotateKeys',
             syncline_dot_v1_dot_registry__pb2.RotateKeysRequest.SerializeToString,
             syncline_dot_v1_dot_registry__pb2.RotateKeysResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Leave(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/syncline.v1.RegistryService/Leave',
+            syncline_dot_v1_dot_registry__pb2.LeaveRequest.SerializeToString,
+            syncline_dot_v1_dot_registry__pb2.LeaveResponse.FromString,
             options,
             channel_credentials,
             insecure,

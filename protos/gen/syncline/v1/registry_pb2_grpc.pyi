@@ -39,6 +39,8 @@ class RegistryServiceStub:
     """Give a restored hub the statements that it lacks. Each must follow its newest; known ones are passed over."""
     RotateKeys: _grpc.UnaryUnaryMultiCallable[_registry_pb2.RotateKeysRequest, _registry_pb2.RotateKeysResponse]
     """Ask for other signing keys; the administrators' next statement makes it so. Idempotent by the payload's digest."""
+    Leave: _grpc.UnaryUnaryMultiCallable[_registry_pb2.LeaveRequest, _registry_pb2.LeaveResponse]
+    """The calling node leaves the federation; from the answer on its certificate opens nothing."""
 
 @_typing.type_check_only
 class RegistryServiceAsyncStub(RegistryServiceStub):
@@ -51,6 +53,8 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     """Give a restored hub the statements that it lacks. Each must follow its newest; known ones are passed over."""
     RotateKeys: _aio.UnaryUnaryMultiCallable[_registry_pb2.RotateKeysRequest, _registry_pb2.RotateKeysResponse]  # type: ignore[assignment]
     """Ask for other signing keys; the administrators' next statement makes it so. Idempotent by the payload's digest."""
+    Leave: _aio.UnaryUnaryMultiCallable[_registry_pb2.LeaveRequest, _registry_pb2.LeaveResponse]  # type: ignore[assignment]
+    """The calling node leaves the federation; from the answer on its certificate opens nothing."""
 
 class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
     """The chain of registry statements."""
@@ -78,5 +82,13 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_registry_pb2.RotateKeysResponse, _abc.Awaitable[_registry_pb2.RotateKeysResponse]]:
         """Ask for other signing keys; the administrators' next statement makes it so. Idempotent by the payload's digest."""
+
+    @_abc_1.abstractmethod
+    def Leave(
+        self,
+        request: _registry_pb2.LeaveRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_pb2.LeaveResponse, _abc.Awaitable[_registry_pb2.LeaveResponse]]:
+        """The calling node leaves the federation; from the answer on its certificate opens nothing."""
 
 def add_RegistryServiceServicer_to_server(servicer: RegistryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

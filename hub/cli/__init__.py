@@ -46,6 +46,7 @@ app = commands.new_app(
         "datasets": "hub.cli.datasets:datasets",
         "export": "hub.cli.export:export",
         "status": "hub.cli.status:status",
+        "alerts": "hub.cli.alerts:alerts",
         "fsck": "hub.cli.fsck:fsck",
     },
 )

@@ -140,7 +140,74 @@ _NODE_EVENTS = {
 
 # --- datasets, holders, policies, transfers, log, storage (B) ----------------------------------------------
 
-_DATASETS: dict[str, str] = {}
+_DATASETS: dict[str, str] = {
+    # Rules, as sentences
+    "word.federation": "every member of the federation, future ones too",
+    "word.may.read": "see and read it",
+    "word.may.discover": "see that it exists, but not read it",
+    "word.may-not.read": "read it",
+    "word.may-not.discover": "see or read it",
+    "rule.may": "{assignee_word} may {action_word}",
+    "rule.may-from": "{assignee_word} may {action_word}, from {from}",
+    "rule.may-until": "{assignee_word} may {action_word}, until {until}",
+    "rule.may-from-until": "{assignee_word} may {action_word}, from {from} until {until}",
+    "rule.may-not": "{assignee_word} may not {action_word}",
+    "rule.may-not-from": "{assignee_word} may not {action_word}, from {from}",
+    "rule.may-not-until": "{assignee_word} may not {action_word}, until {until}",
+    "rule.may-not-from-until": "{assignee_word} may not {action_word}, from {from} until {until}",
+    # Decisions, explained
+    "access.owner": "{partner} is the owner",
+    "access.not-active": "{partner} is no member in good standing ({standing_word}): it gets nothing",
+    "access.no-policy": "{owner} has shared nothing yet",
+    "access.reads": "rule {rule} lets {assignee_word} read it",
+    "access.reads-until": "rule {rule} lets {assignee_word} read it until {until}",
+    "access.prohibited": "rule {rule} forbids it to {assignee_word}",
+    "access.prohibited-until": "rule {rule} forbids it to {assignee_word} until {until}",
+    "access.read-prohibited": "it may see that it exists; rule {rule} forbids {assignee_word} to read it",
+    "access.read-prohibited-until": "it may see that it exists; rule {rule} forbids {assignee_word} to read"
+    " it until {until}",
+    "access.sees": "rule {rule} lets it see that it exists; no rule lets it read",
+    "access.sees-yet": "rule {rule} lets it see that it exists; it may read it from {begins}",
+    "access.sees-any-more": "rule {rule} lets it see that it exists; it was allowed to read it until {ended}",
+    "access.nothing": "no rule names {partner}: it does not know that this exists",
+    "access.nothing-yet": "no rule in force names {partner}; it may read it from {begins}",
+    "access.nothing-any-more": "no rule in force names {partner}; it was allowed to read it until {ended}",
+    # Holders
+    "word.current": "current",
+    "word.failed": "failed",
+    "word.withheld": "withheld",
+    "word.not shared": "not shared",
+    "word.not wanted": "not wanted",
+    "word.ended": "ended",
+    "word.owner": "owner",
+    "holder.publishes": "{partner} is the owner; this node publishes it",
+    "holder.owner": "{partner} is the owner",
+    "holder.current": "it acknowledged version {seq}, the newest; rule {rule} lets it read",
+    "holder.unsent": "the owner's node has yet to send the bytes of version {newest}; rule {rule} lets it"
+    " read",
+    "holder.no-version": "there is no version yet; rule {rule} lets it read",
+    "holder.no-node": "it has no node yet; rule {rule} lets it read",
+    "holder.failed": "its node reports a fault; rule {rule} lets it read",
+    "holder.behind": "it holds version {seq} of {newest}; rule {rule} lets it read",
+    "holder.fetching": "it holds version {seq} of {newest} and has {left_bytes} to fetch; rule {rule} lets it"
+    " read",
+    "holder.first": "it holds none yet; rule {rule} lets it read",
+    "holder.first-fetching": "it holds none yet and has {left_bytes} to fetch; rule {rule} lets it read",
+    "holder.unacknowledged": "it says that it holds version {newest}; its acknowledgement has not come yet",
+    "holder.not-wanted": "its node does not mirror it; rule {rule} lets it read",
+    "holder.not-wanted-holds": "its node no longer mirrors it and has version {seq}; rule {rule} lets it"
+    " read",
+    # Datasets that need somebody
+    "attention.dataset-late": "{dataset} is late: a version was due {due}",
+    "attention.dataset-left": "{owner} has left the federation: no more versions are expected",
+    "attention.dataset-shrunk": "version {seq} of {dataset} is much smaller than the one before:"
+    " {files_before} files, now {files}",
+    "attention.holders-failed": "{count} partners report a fault with {dataset}",
+    "remedy.dataset-late": "ask {owner} when the next version comes",
+    "remedy.dataset-left": "those who may read it still can; nothing to do",
+    "remedy.dataset-shrunk": "ask {owner} whether it meant to; what was there stays in version {before}",
+    "remedy.holders-failed": "each line of the holders says what the node reports",
+}
 
 # --- users, sessions, acts (E) -----------------------------------------------------------------------------
 
@@ -148,7 +215,28 @@ _ACTS: dict[str, str] = {}
 
 # --- alerts (G) --------------------------------------------------------------------------------------------
 
-_ALERTS: dict[str, str] = {}
+_ALERTS: dict[str, str] = {
+    "alert.late": "{dataset} is late: its next version was due {due} ({title})",
+    "remedy.late": "ask {owner} when it comes; if less often is meant, {owner} says so in update_frequency",
+    "alert.authority": "the hub's certificate authority ends {expires}: no node can connect after that",
+    "remedy.authority": "found a new federation in good time, or ask for a release that can renew it",
+    "alert.quorum": "only {fresh} of the {seen} witnesses have cosigned the log within a day; {needed} are"
+    " needed",
+    "remedy.quorum": "see on the log's page who has not, and ask them whether their nodes run",
+    "alert.refusals": "{partner} was refused {count} times within an hour: {reasons}",
+    "remedy.refusals": "ask {partner} what its node tries; suspend it if nobody there knows",
+    "alert.refusals-strangers": "callers that are not known were refused {count} times within an hour:"
+    " {reasons}",
+    "remedy.refusals-strangers": "see in the hub's log from where; close the port to them in the firewall",
+    "alert.fsck": "the last fsck found {count} problems in what is stored",
+    "remedy.fsck": "run `syncline-hub fsck` and restore from a backup what it names",
+    "attention.channel-failing": "alerts by {channel} do not arrive: {problem} ({attempts} attempts,"
+    " {waiting} messages wait)",
+    "remedy.channel-failing": "{remedy}; then try with `syncline-hub alerts test`",
+    "alert-told": "told by {channel}: {subject}",
+    "alert-failed": "an alert by {channel} did not arrive: {problem}",
+    "alert-given-up": "an alert by {channel} was given up after {attempts} attempts: {subject}",
+}
 
 #: The English templates, by code.
 TEMPLATES: dict[str, str] = {**_GENERAL, **_ATTENTION, **_NODE_EVENTS, **_DATASETS, **_ACTS, **_ALERTS}

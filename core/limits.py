@@ -93,6 +93,9 @@ class Limits:
     disk_reserve_bytes: int = 256 * MIB  # stop before the disk is full
 
     # The operator's view
+    report_commit_every_s: float = 1.0  # reports that come meanwhile share one commit
+    report_every_min_s: float = 1.0  # a node may report this often, and somewhat more for a moment
+    reports_burst_max: int = 30
     reports_missed_max: int = 3  # a node that has not reported for so many turns is silent
     stuck_s: int = 1800  # something to do and no byte moved for so long
     sample_every_s: int = 600  # a node's line: one point

@@ -3,10 +3,12 @@
 A report is a node's own word and may hold anything: what is not an alarm is passed over, and no node fills
 the log with alarms (`_ALARMS_COUNT_MAX`).
 
-    alarms.take(caller, report["alarms"])      # [{"id": "…", "kind": "two-histories", "since": "…"}, …]
+    alarms.take(connection, caller, alarms_of(report["alarms"]))
+    # [{"id": "…", "kind": "two-histories", "since": "…"}, …]
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -60,17 +62,10 @@ class Alarms:
         self._context = context
         self._translog = translog
 
-    def take(self, caller: Caller, value: object) -> None:
-        """Log the alarms of a report that are not logged yet."""
-        reported = alarms_of(value)
-        if not reported:
-            return
-        with self._context.database.read() as connection:
-            if not _new(connection, caller, reported):
-                return
-        with self._context.database.write(visible=False) as connection:
-            for each in _new(connection, caller, reported):
-                self._log(connection, caller, each)
+    def take(self, connection: sa.Connection, caller: Caller, reported: Sequence[ReportedAlarm]) -> None:
+        """Log the alarms of a report that are not logged yet, in the transaction that keeps the report."""
+        for each in _new(connection, caller, reported):
+            self._log(connection, caller, each)
 
     def _log(self, connection: sa.Connection, caller: Caller, alarm: ReportedAlarm) -> None:
         _log.error(
@@ -99,7 +94,7 @@ class Alarms:
         )
 
 
-def _new(connection: sa.Connection, caller: Caller, reported: list[ReportedAlarm]) -> list[ReportedAlarm]:
+def _new(connection: sa.Connection, caller: Caller, reported: Sequence[ReportedAlarm]) -> list[ReportedAlarm]:
     """Those that are not logged yet, as far as this node may have more."""
     table = schema.alarms
     known = set(

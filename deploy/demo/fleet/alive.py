@@ -1,0 +1,70 @@
+"""Keeping a seeded fleet alive: its healthy nodes go on reporting, so that the pages move.
+
+    with keep_alive(fleet, every_s=2.0):
+        ...                                # beside a running hub, through the hub's services
+
+The reports go straight into the hub's directory, as an operator's command would. A node that has fallen
+silent stays so.
+"""
+
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from core.clock import Clock, SystemClock
+from core.errors import SynclineError
+from core.logs import get_logger
+from deploy.demo.fleet.reports import LIVELY
+from deploy.demo.fleet.seeding import SeededFleet
+from hub.services.hub import Hub
+
+_log = get_logger("demo.fleet")
+
+
+class Reporter:
+    """Reports for all lively nodes, turn by turn."""
+
+    def __init__(self, fleet: SeededFleet, hub: Hub, clock: Clock) -> None:
+        self._fleet = fleet
+        self._hub = hub
+        self._clock = clock
+        self._turn = 0
+
+    def turn(self) -> int:
+        """One report of each lively node, and its cosignature; which turn it was."""
+        self._turn += 1
+        now = self._clock.now()
+        for who, standing in self._fleet.standings.items():
+            if standing.mood not in LIVELY:
+                continue
+            member = self._fleet.members[who].at(self._hub, self._clock)
+            if standing.mood != "alarm" and standing.log_size < self._hub.log.checkpoint_size():
+                standing.log_size = standing.cosigned = member.cosign()
+            member.report(standing.status(now, self._turn))
+        return self._turn
+
+
+@contextmanager
+def keep_alive(
+    fleet: SeededFleet, *, every_s: float = 5.0, clock: Clock | None = None
+) -> Generator[Reporter]:
+    """A thread that reports every `every_s` seconds until the block ends."""
+    clock = clock or SystemClock()
+    stopping = threading.Event()
+    with Hub.open(fleet.layout, clock=clock) as hub:
+        reporter = Reporter(fleet, hub, clock)
+
+        def work() -> None:
+            while not stopping.wait(every_s):
+                try:
+                    reporter.turn()
+                except SynclineError as error:
+                    _log.warning("the fleet could not report", problem=error.message)
+
+        thread = threading.Thread(target=work, name="fleet", daemon=True)
+        thread.start()
+        try:
+            yield reporter
+        finally:
+            stopping.set()
+            thread.join()

@@ -73,6 +73,14 @@ def freshness(
     return "due" if now < due + _grace(frequency) else "late"
 
 
+def turns_at(
+    frequency: str | None, next_update: datetime | None, last_version: datetime
+) -> tuple[datetime, datetime] | None:
+    """When `freshness` turns from fresh to due, and from due to late; None where it never turns."""
+    due = due_at(frequency, next_update, last_version)
+    return None if due is None else (due, due + _grace(frequency))
+
+
 def _grace(frequency: str | None) -> timedelta:
     if frequency == "continual":
         return _GRACE_CONTINUAL

@@ -211,7 +211,10 @@ _DATASETS: dict[str, str] = {
 
 # --- users, sessions, acts (E) -----------------------------------------------------------------------------
 
-_ACTS: dict[str, str] = {}
+_ACTS: dict[str, str] = {
+    "login.refused": "Name or password are wrong, or the account is locked for a while after wrong passwords",
+    "login.locked": "{user} was locked after too many wrong passwords",
+}
 
 # --- alerts (G) --------------------------------------------------------------------------------------------
 

@@ -32,7 +32,10 @@ class RecipeStream(Enum):
 
 @dataclass(frozen=True, slots=True)
 class HubInfo:
-    """What `GetHubInfo` says. `time` is the hub's clock."""
+    """What `GetHubInfo` says. `time` is the hub's clock.
+
+    `used_bytes` is what the caller's partner keeps here, of `quota_bytes` (None: no quota).
+    """
 
     federation: str
     version: str
@@ -41,6 +44,8 @@ class HubInfo:
     frame_bytes_max: int
     find_missing_count_max: int
     read_ranges_count_max: int
+    used_bytes: int = 0
+    quota_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,8 +26,8 @@ class CatalogueCalls:
         self._hub = hub
         self._limits = limits
 
-    def get_hub_info(self, _: Caller, __: hub_pb2.GetHubInfoRequest) -> hub_pb2.GetHubInfoResponse:
-        return messages.hub_info_to_message(self._hub.info())
+    def get_hub_info(self, caller: Caller, _: hub_pb2.GetHubInfoRequest) -> hub_pb2.GetHubInfoResponse:
+        return messages.hub_info_to_message(self._hub.info(caller))
 
     def report_status(
         self, caller: Caller, request: fleet_pb2.ReportStatusRequest

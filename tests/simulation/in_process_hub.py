@@ -125,7 +125,7 @@ class InProcessHub(InProcessLog):
     def get_hub_info(self) -> HubInfo:
         def call(hub: Hub) -> HubInfo:
             hub.registry.require_active(self.caller)
-            return hub.info()
+            return hub.info(self.caller)
 
         return self._call("get_hub_info", call)
 

@@ -38,6 +38,8 @@ def hub_info_to_message(info: HubInfo) -> hub_pb2.GetHubInfoResponse:
         frame_bytes_max=info.frame_bytes_max,
         find_missing_count_max=info.find_missing_count_max,
         read_ranges_count_max=info.read_ranges_count_max,
+        used_bytes=info.used_bytes,
+        quota_bytes=info.quota_bytes,
     )
 
 
@@ -51,6 +53,8 @@ def hub_info_from_message(message: hub_pb2.GetHubInfoResponse) -> HubInfo:
         frame_bytes_max=counted(message.frame_bytes_max, "frame_bytes_max", 1),
         find_missing_count_max=counted(message.find_missing_count_max, "find_missing_count_max", 1),
         read_ranges_count_max=counted(message.read_ranges_count_max, "read_ranges_count_max", 1),
+        used_bytes=counted(message.used_bytes, "used_bytes"),
+        quota_bytes=counted(message.quota_bytes, "quota_bytes") if message.HasField("quota_bytes") else None,
     )
 
 

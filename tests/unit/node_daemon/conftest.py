@@ -13,7 +13,7 @@ import structlog
 from core.clock import Clock, SystemClock
 from core.errors import Unavailable
 from core.limits import Limits
-from node import enrol
+from node import departure, enrol
 from node import identity as identities
 from node.config import NodeSettings, load_settings
 from node.identity import NodeIdentity, TlsPair
@@ -138,13 +138,13 @@ def members(
             path.unlink()
         keystore.save_signing_key(keys / identities._SIGNING, known.signing, None)
         keystore.save_witness_key(keys / identities._WITNESS, known.witness, None)
-        (keys / identities._CERTIFICATE).write_bytes(known.certificate)
+        (keys / departure.CERTIFICATE).write_bytes(known.certificate)
         TrustStore.establish(member.state_dir, federation.clock, first, sha256_of_payload(first))
         made[partner] = member
     monkeypatch.setattr(
         NodeIdentity,
         "tls",
-        lambda self: TlsPair(b"", (self.directory / identities._CERTIFICATE).read_bytes()),
+        lambda self: TlsPair(b"", (self.directory / departure.CERTIFICATE).read_bytes()),
     )
     monkeypatch.setattr(enrol, "renew_if_due", lambda **_: False)
     yield made

@@ -12,8 +12,7 @@ import structlog
 from core.clock import SystemClock
 from core.errors import NEEDS_ATTENTION, Conflict, InvalidInput, Unavailable
 from core.names import NodeName
-from node import enrol
-from node import identity as identities
+from node import departure, enrol
 from node.cli.status_cmd import render
 from node.control import ask, is_listening, socket_path
 from node.daemon import Daemon
@@ -81,7 +80,7 @@ def running(member: Member, notify: ServiceManager | None = None) -> Iterator[th
 def test_a_daemon_that_waits_for_approval_answers_and_says_so_once(
     owner: Member, monkeypatch: pytest.MonkeyPatch
 ):
-    certificate = owner.state_dir / "keys" / identities._CERTIFICATE
+    certificate = owner.state_dir / "keys" / departure.CERTIFICATE
     kept = certificate.read_bytes()
     certificate.unlink()
     asked = threading.Semaphore(0)

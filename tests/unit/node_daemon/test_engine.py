@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from core.errors import NEEDS_ATTENTION, Conflict, Unavailable
+from hub.services.context import Quotas
 from node.engine import Engine
 from security.keys import WitnessKey
 from tests.simulation.clock import ManualClock
@@ -67,6 +68,19 @@ def test_without_a_hub_the_pass_says_so_and_the_next_one_clears_it(owner: Member
         owner.is_hub_away = False
         assert engine.run_pass().exit_status == 0
         assert not session.board.report.faults
+
+
+def test_loud_an_agency_is_warned_before_its_quota_is_used_up(owner: Member, federation: TestFederation):
+    host = federation.host
+    with owner.session() as session:
+        Engine(session).run_pass()
+        used = host.hub.content.use(session.settings.partner).used_bytes
+        assert used > 0
+        for quota, reasons in ((used + 1, ["QUOTA_NEARLY_USED"]), (used * 2, []), (None, [])):
+            host._options["quotas"] = Quotas(quota)
+            host.restart()
+            Engine(session).run_pass()
+            assert [fault.reason for fault in session.board.report.faults.values()] == reasons
 
 
 def test_a_clock_an_hour_off_is_a_warning_and_stops_nothing(owner: Member, federation: TestFederation):

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15syncline/v1/hub.proto\x12\x0bsyncline.v1\"\x13\n\x11GetHubInfoRequest\"\xb5\x01\n\x12GetHubInfoResponse\x12\x12\n\nfederation\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0c\n\x04time\x18\x03 \x01(\t\x12\x14\n\x0cregistry_seq\x18\x04 \x01(\x04\x12\x17\n\x0f\x66rame_bytes_max\x18\x05 \x01(\r\x12\x1e\n\x16\x66ind_missing_count_max\x18\x06 \x01(\r\x12\x1d\n\x15read_ranges_count_max\x18\x07 \x01(\r2[\n\nHubService\x12M\n\nGetHubInfo\x12\x1e.syncline.v1.GetHubInfoRequest\x1a\x1f.syncline.v1.GetHubInfoResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15syncline/v1/hub.proto\x12\x0bsyncline.v1\"\x13\n\x11GetHubInfoRequest\"\xf3\x01\n\x12GetHubInfoResponse\x12\x12\n\nfederation\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0c\n\x04time\x18\x03 \x01(\t\x12\x14\n\x0cregistry_seq\x18\x04 \x01(\x04\x12\x17\n\x0f\x66rame_bytes_max\x18\x05 \x01(\r\x12\x1e\n\x16\x66ind_missing_count_max\x18\x06 \x01(\r\x12\x1d\n\x15read_ranges_count_max\x18\x07 \x01(\r\x12\x12\n\nused_bytes\x18\x08 \x01(\x04\x12\x18\n\x0bquota_bytes\x18\t \x01(\x04H\x00\x88\x01\x01\x42\x0e\n\x0c_quota_bytes2[\n\nHubService\x12M\n\nGetHubInfo\x12\x1e.syncline.v1.GetHubInfoRequest\x1a\x1f.syncline.v1.GetHubInfoResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,7 +34,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETHUBINFOREQUEST']._serialized_start=38
   _globals['_GETHUBINFOREQUEST']._serialized_end=57
   _globals['_GETHUBINFORESPONSE']._serialized_start=60
-  _globals['_GETHUBINFORESPONSE']._serialized_end=241
-  _globals['_HUBSERVICE']._serialized_start=243
-  _globals['_HUBSERVICE']._serialized_end=334
+  _globals['_GETHUBINFORESPONSE']._serialized_end=303
+  _globals['_HUBSERVICE']._serialized_start=305
+  _globals['_HUBSERVICE']._serialized_end=396
 # @@protoc_insertion_point(module_scope)

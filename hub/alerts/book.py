@@ -9,7 +9,7 @@ that a restart tells nothing twice and forgets nothing.
 
     book.update(judgement, now)
     for telling in pace.tellings(book.alerts(), now, repeat_s, limits): …
-    book.open_count()                       # by rule: for metrics
+    open_count(database)                    # by rule: for metrics
 """
 
 import json
@@ -29,6 +29,7 @@ from hub.config_operator import AlertRule
 from hub.overview.model import Message
 from hub.services.context import Context
 from hub.storage import schema
+from hub.storage.database import Database
 
 _ALERTS = schema.alerts
 
@@ -80,10 +81,6 @@ class AlertBook:
         with self._database.read() as connection:
             return [_alert(row) for row in connection.execute(query)]
 
-    def open_count(self) -> Counter[str]:
-        """How many are open, by rule."""
-        return Counter(alert.rule for alert in self.alerts() if alert.over is None)
-
     def tell(self, connection: sa.Connection, telling: Telling, now: datetime) -> None:
         """It is told with the message that is written in the same transaction."""
         text = format_instant(now)
@@ -108,6 +105,15 @@ class AlertBook:
         oldest = format_instant(now - timedelta(seconds=self._limits.events_keep_s))
         old = sa.and_(_ALERTS.c.over_told.is_not(None), _ALERTS.c.over < oldest)
         connection.execute(_ALERTS.delete().where(old))
+
+
+def open_count(database: Database) -> Counter[str]:
+    """How many alerts are open, by rule."""
+    query = (
+        sa.select(_ALERTS.c.rule, sa.func.count()).where(_ALERTS.c.over.is_(None)).group_by(_ALERTS.c.rule)
+    )
+    with database.read() as connection:
+        return Counter({row[0]: row[1] for row in connection.execute(query)})
 
 
 def _row(alert: Alert) -> sa.Update:

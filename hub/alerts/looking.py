@@ -9,9 +9,9 @@ import sqlalchemy as sa
 from cryptography import x509
 
 from core.clock import format_instant
-from core.names import check_partner
 from hub.alerts.condition import Situation
-from hub.overview.model import DatasetLine, NodeView
+from hub.overview.every_node import every_node
+from hub.overview.model import DatasetLine
 from hub.overview.search import COUNT_MAX, DatasetSearch
 from hub.overview.service import Overview
 from hub.services.hub import Hub
@@ -23,15 +23,11 @@ _HOURS_LOOKED_AT = 2  # the one that runs and the one before: an hour's refusals
 def look(overview: Overview, hub: Hub, now: datetime, up_since: datetime) -> Situation:
     """Everything, as it is now."""
     fleet = overview.fleet()
-    nodes: list[NodeView] = []
-    for line in fleet.partners:
-        if line.standing == "active" and line.nodes:
-            nodes += overview.partner(check_partner(line.partner)).nodes
     return Situation(
         now=now,
         up_since=up_since,
         fleet=fleet,
-        nodes=nodes,
+        nodes=every_node(overview, fleet),
         log=overview.log(),
         storage=overview.storage(),
         late=_late(overview),

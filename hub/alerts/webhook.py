@@ -122,7 +122,7 @@ def key_of(secret: str) -> bytes:
         key = b""
     if not secret.startswith(_PREFIX) or not _KEY_BYTES_MIN <= len(key) <= _KEY_BYTES_MAX:
         raise InvalidInput(
-            f"alerts.webhook: secret_file holds no {_PREFIX} key of {_KEY_BYTES_MIN} to {_KEY_BYTES_MAX} bytes",
+            f"alerts.webhook: secret_file holds no {_PREFIX} of {_KEY_BYTES_MIN}–{_KEY_BYTES_MAX} bytes",
             remedy='make one: printf "whsec_%s\\n" "$(openssl rand -base64 32)", and give it to the receiver',
         )
     return key

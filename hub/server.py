@@ -21,31 +21,30 @@ from core.logs import get_logger
 from hub.addresses import join_address, split_address
 from hub.checkpoint_loop import CheckpointLoop
 from hub.config import HubSettings
+from hub.http_ports import http_ports
 from hub.lock import exclusive
+from hub.overview.service import Overview
 from hub.rpc.credentials import ServerIdentity
 from hub.rpc.endpoint import Endpoint
 from hub.services.context import AdministratorKeys
 from hub.services.hub import Hub
 from hub.signing_duties import EVERY_S, SigningDuties
-from hub.web.read_path import read_path
-from hub.web.server import HttpPort
 
 _ENROLMENT_THREADS = 2
 _DUTY_THREADS = 4
-_LOG_READER_THREADS = 2
 _RETENTION_EVERY_S = 3600.0
-_HTTP_GRACE_S = 1.0  # what is read there is small, and anybody can ask again
 
 _log = get_logger("hub.server")
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """Where the hub listens now; `log_port` None: nobody is served the log over HTTP."""
+    """Where the hub listens now; `log_port`, `web_port` None: log or pages are not served over HTTP."""
 
     node_port: int
     enrolment_port: int
     log_port: int | None = None
+    web_port: int | None = None
 
 
 async def serve(
@@ -79,17 +78,15 @@ async def serve(
             ThreadPoolExecutor(settings.server.threads, "hub") as threads,
             ThreadPoolExecutor(_ENROLMENT_THREADS, "hub-enrolment") as enrolment_threads,
             ThreadPoolExecutor(_DUTY_THREADS, "hub-duty") as duty_threads,
-            ThreadPoolExecutor(_LOG_READER_THREADS, "hub-log-reader") as reader_threads,
+            http_ports(settings, hub, Overview(hub, settings), limits) as http,
         ):
             identity = ServerIdentity(settings.layout)
             checkpoints = CheckpointLoop(hub.log, limits.checkpoint_every_s, duty_threads)
             endpoint = Endpoint(hub, checkpoints, identity, threads, enrolment_threads, clock, limits)
             bound = endpoint.bind(settings.listen, settings.enrol_listen)
-            http = _http_port(settings, hub, reader_threads, limits)
-            ports = Started(*bound, None if http is None else http.number)
+            ports = Started(*bound, http.log_port, http.web_port)
             await endpoint.start()
-            if http is not None:
-                await http.start()
+            await http.start()
             hub.changes.start()
             working = [
                 asyncio.create_task(checkpoints.run()),
@@ -108,17 +105,9 @@ async def serve(
             for task in working:
                 task.cancel()
             await asyncio.wait(working)
-            if http is not None:
-                await http.stop(_HTTP_GRACE_S)
+            await http.stop()
             await endpoint.stop(settings.server.stop_grace_s)
     _log.info("stopped")
-
-
-def _http_port(
-    settings: HubSettings, hub: Hub, threads: ThreadPoolExecutor, limits: Limits
-) -> HttpPort | None:
-    listen = settings.transparency.listen
-    return HttpPort(read_path(hub.log, threads, limits), listen) if listen else None
 
 
 def _log_started(settings: HubSettings, ports: Started) -> None:
@@ -127,9 +116,8 @@ def _log_started(settings: HubSettings, ports: Started) -> None:
         federation=settings.hub.federation,
         nodes=_bound(settings.listen, ports.node_port),
         enrolment=_bound(settings.enrol_listen, ports.enrolment_port),
-        log=_bound(settings.transparency.listen, ports.log_port)
-        if ports.log_port is not None
-        else "not served",
+        log=_served(settings.transparency.listen, ports.log_port),
+        pages=_served(settings.web.listen, ports.web_port),
         address=settings.hub.address,
         directory=settings.hub.directory,
     )
@@ -137,6 +125,10 @@ def _log_started(settings: HubSettings, ports: Started) -> None:
 
 def _bound(listen: str, port: int) -> str:
     return join_address(split_address(listen)[0], port)
+
+
+def _served(listen: str, port: int | None) -> str:
+    return "not served" if port is None else _bound(listen, port)
 
 
 def _stop_on_signals() -> asyncio.Event:

@@ -4,7 +4,7 @@
 
     Hub.found(layout, federation, administrators=[key], clock=clock)
     with Hub.open(layout, clock=clock) as hub:
-        hub.info()
+        hub.info(caller)
         hub.catalogue.commit_version(caller, envelope, root)
 """
 
@@ -26,7 +26,7 @@ from hub.services.auditors import AuditorService
 from hub.services.catalogue import CatalogueService
 from hub.services.changes import ChangesService
 from hub.services.content import ContentService
-from hub.services.context import AdministratorKeys, Context, Federation, Quotas
+from hub.services.context import AdministratorKeys, Caller, Context, Federation, Quotas
 from hub.services.departures import DepartureService
 from hub.services.enrolment import EnrolmentService
 from hub.services.events import EventJournal
@@ -39,8 +39,10 @@ from hub.services.log_continuation import LogContinuation
 from hub.services.registry import RegistryService
 from hub.services.retention import RetentionService
 from hub.services.rotation import RotationService
+from hub.services.sessions import SessionService
 from hub.services.sharing import SharingService
 from hub.services.translog import TransparencyLog
+from hub.services.users import UserService
 from hub.storage import schema
 from hub.storage.database import Database
 from hub.storage.stores import OpenStore, OwnerStores
@@ -82,6 +84,8 @@ class Hub:
         )
         self.fsck = FsckService(context)
         self.retention = RetentionService(context)
+        self.users = UserService(context, self.translog, self.log.refused, self.events)
+        self.sessions = SessionService(context, self.users)
 
     @property
     def context(self) -> Context:
@@ -158,9 +162,12 @@ class Hub:
             database.close()
             raise
 
-    def info(self) -> HubInfo:
-        """What `GetHubInfo` says."""
+    def info(self, caller: Caller) -> HubInfo:
+        """What `GetHubInfo` says to `caller`."""
         limits = self._context.limits
+        quota = self._context.quotas.of(caller.partner)
+        # Without a quota nobody asks, and counting may read a whole index.
+        used = 0 if quota is None else self._context.stores.of(caller.partner).raw_bytes()
         return HubInfo(
             federation=self.federation.id,
             version=software_version(),
@@ -169,6 +176,8 @@ class Hub:
             frame_bytes_max=limits.frame_bytes_max,
             find_missing_count_max=limits.find_missing_count_max,
             read_ranges_count_max=limits.read_ranges_count_max,
+            used_bytes=used,
+            quota_bytes=quota,
         )
 
     def renew_server_certificate(self) -> None:

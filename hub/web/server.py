@@ -2,10 +2,12 @@
 
 * Whoever does not finish a request, or does not take its answer, within `PATIENCE_S` is hung up on: a slow
   client costs one of the connections that there may be, for that long, and nobody a thread.
+* An application that streams says after each piece that was taken that it goes on: `still_there(scope)`.
+  Whoever takes nothing for `PATIENCE_S` is hung up on all the same.
 * The port is bound before anything is served, so that a taken one stops the start with its reason.
 * Signals are the hub's; requests are not logged: a reverse proxy does that where it is wanted.
 
-    port = HttpPort(read_path(hub.log, threads), "127.0.0.1:7445")      # raises Unavailable (PORT_TAKEN)
+    port = HttpPort(read_path(hub.log, threads), "127.0.0.1:7445", table="transparency")
     port.number                                                         # for port 0 the system chooses
     await port.start()
     await port.stop(grace_s)
@@ -14,10 +16,10 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Scope
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from core.errors import Unavailable
@@ -28,6 +30,7 @@ CONNECTIONS_MAX = 256
 _KEEP_ALIVE_S = 5
 _HEAD_BYTES_MAX = 8 * 1024
 _BACKLOG = 128
+_STILL_THERE = "syncline_still_there"
 
 
 class HttpPort:
@@ -38,10 +41,12 @@ class HttpPort:
         app: ASGIApp,
         listen: str,
         *,
+        table: str,
         patience_s: float = PATIENCE_S,
         connections_max: int = CONNECTIONS_MAX,
     ) -> None:
-        self._socket = _bound(listen)
+        """`table` of the settings says `listen`. Raises `Unavailable` (PORT_TAKEN)."""
+        self._socket = _bound(listen, table)
         self.number: int = self._socket.getsockname()[1]
 
         class Patient(_Patient):
@@ -71,13 +76,22 @@ class HttpPort:
         """Answer."""
         self._serving = asyncio.create_task(self._server.serve([self._socket]))
 
+    def close(self) -> None:
+        """Give the port back, where nothing was served yet."""
+        if self._serving is None:
+            self._socket.close()
+
     async def stop(self, grace_s: float) -> None:
-        """Take no new connections, finish answers under way within `grace_s`, hang up on everybody."""
+        """Take no new connections, finish answers under way within `grace_s`, hang up on everybody.
+
+        Streams are not waited for.
+        """
         if self._serving is None:
             self._socket.close()
             return
         self._server.config.timeout_graceful_shutdown = int(grace_s)
         self._server.should_exit = True
+        self._server.end_streams()
         await asyncio.wait({self._serving})
         self._server.hang_up()
         await asyncio.sleep(0)  # the connections' own turn to end
@@ -93,18 +107,32 @@ class _Server(uvicorn.Server):
         for connection in list(self.server_state.connections):
             connection.transport.abort()
 
+    def end_streams(self) -> None:
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, _Patient) and connection.streams:
+                connection.transport.abort()
+
 
 class _Patient(H11Protocol):
     """Counts from the connection's begin, and from each answer's end, to the next answer's end."""
 
     PATIENCE_S: float
+    streams = False
     _patience: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        # Every request's scope gets a copy of this.
+        self.app_state = {**self.app_state, _STILL_THERE: self._goes_on}
         self._count_again()
 
+    def _goes_on(self) -> None:
+        if not self.transport.is_closing():
+            self.streams = True
+            self._count_again()
+
     def on_response_complete(self) -> None:
+        self.streams = False
         self._count_again()
         super().on_response_complete()
 
@@ -119,7 +147,14 @@ class _Patient(H11Protocol):
         self._patience = self.loop.call_later(self.PATIENCE_S, self.transport.abort)
 
 
-def _bound(listen: str) -> socket.socket:
+def still_there(scope: Scope) -> None:
+    """Whoever asks with `scope` has taken what was sent so far, and is waited for anew."""
+    goes_on: Callable[[], None] | None = scope.get("state", {}).get(_STILL_THERE)
+    if goes_on is not None:
+        goes_on()
+
+
+def _bound(listen: str, table: str) -> socket.socket:
     host, port = split_address(listen)
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
@@ -127,7 +162,7 @@ def _bound(listen: str) -> socket.socket:
         )[0]
         made = socket.socket(family, kind, protocol)
     except OSError as error:
-        raise _not_to_be_had(listen) from error
+        raise _not_to_be_had(listen, table) from error
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
@@ -138,14 +173,14 @@ def _bound(listen: str) -> socket.socket:
     except OSError as error:
         made.close()
         if host == "::":  # a machine without IPv6
-            return _bound(join_address("0.0.0.0", port))  # noqa: S104
-        raise _not_to_be_had(listen) from error
+            return _bound(join_address("0.0.0.0", port), table)  # noqa: S104
+        raise _not_to_be_had(listen, table) from error
     return made
 
 
-def _not_to_be_had(listen: str) -> Unavailable:
+def _not_to_be_had(listen: str, table: str) -> Unavailable:
     return Unavailable(
         f"cannot listen on {listen}",
-        remedy="stop what uses the port (ss -ltnp), or correct [transparency] listen in hub.toml",
+        remedy=f"stop what uses the port (ss -ltnp), or correct [{table}] listen in hub.toml",
         reason="PORT_TAKEN",
     )

@@ -76,7 +76,7 @@ def serve(log: FakeLog, **options: object) -> Site:
     async def main() -> None:
         loop, stopping = asyncio.get_running_loop(), asyncio.Event()
         with ThreadPoolExecutor(2) as threads:
-            port = HttpPort(read_path(log, threads), "127.0.0.1:0", **options)  # type: ignore[arg-type]
+            port = HttpPort(read_path(log, threads), "127.0.0.1:0", table="transparency", **options)  # type: ignore[arg-type]
             await port.start()
             made.append(Site(log, port.number, lambda: loop.call_soon_threadsafe(stopping.set)))
             ready.set()

@@ -7,12 +7,13 @@ The reports go straight into the hub's directory, as an operator's command would
 silent stays so.
 """
 
+import contextlib
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 
 from core.clock import Clock, SystemClock
-from core.errors import SynclineError
+from core.errors import SynclineError, Unavailable
 from core.logs import get_logger
 from deploy.demo.fleet.reports import LIVELY
 from deploy.demo.fleet.seeding import SeededFleet
@@ -40,7 +41,8 @@ class Reporter:
             member = self._fleet.members[who].at(self._hub, self._clock)
             if standing.mood != "alarm" and standing.log_size < self._hub.log.checkpoint_size():
                 standing.log_size = standing.cosigned = member.cosign()
-            member.report(standing.status(now, self._turn))
+            with contextlib.suppress(Unavailable):  # TOO_OFTEN, when somebody is in a hurry
+                member.report(standing.status(now, self._turn))
         return self._turn
 
 

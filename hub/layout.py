@@ -11,6 +11,10 @@
         hub.key                 the hub's signing key (receipts)
         log.key                 the log's signing key (checkpoints)
         log-2.key …             those of logs that continue it after a restore
+        backup.json             whom backups are encrypted to
+      backup.lock           held by a backup; old uploads stay meanwhile
+      backup/               what the last backups were made of, so that the next is small
+      restored.json         only after a restore, until it is settled how the log goes on
       admin/                the administrators' keys, `<name>.key`; belong on another machine
 
 Only names are known here, nothing is opened:
@@ -93,6 +97,26 @@ class Layout:
     def log_key_of(self, number: int) -> Path:
         """The signing key of log `number`, counted from 1 as the registry's `logs` have them."""
         return self.log_key if number == 1 else self.keys / f"log-{number}.key"
+
+    @property
+    def backup_keys(self) -> Path:
+        """Whom backups are encrypted to, and how their objects are named."""
+        return self.keys / "backup.json"
+
+    @property
+    def backup_lock(self) -> Path:
+        """Locked by a backup that is being made."""
+        return self.directory / "backup.lock"
+
+    @property
+    def backup(self) -> Path:
+        """What the last backup at each place was made of."""
+        return self.directory / "backup"
+
+    @property
+    def restored(self) -> Path:
+        """Says that this directory was restored and that the log has not been continued."""
+        return self.directory / "restored.json"
 
     @property
     def admin(self) -> Path:

@@ -3,7 +3,7 @@
 Rules: everything that a version with content names is kept, whoever signed it and whenever. Where a version's
 recipe cannot be read whole, or something that it names is not there, nothing is removed for that owner.
 A commit counts on what its check has found in the store, so that removing waits for commits under way, and
-commits wait for it; the long search before that hinders nobody.
+commits wait for it; the long search before that hinders nobody. While a backup is made, nothing is removed.
 
     retention.perform()             # every hour, in a thread; sweeps once a day, never raises
     retention.sweep(owner)          # now
@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from core.errors import SynclineError, Unavailable
 from core.logs import get_logger
 from core.names import PartnerId
+from hub.lock import is_backing_up
 from hub.services.context import Context
 from hub.services.recipes import Piece, fetcher, pieces, unknown
 from hub.storage import schema
@@ -46,6 +47,8 @@ class RetentionService:
         now = self._context.clock.monotonic()
         if self._swept is not None and now - self._swept < _SWEEP_EVERY_S:
             return
+        if is_backing_up(self._context.layout):
+            return  # in an hour, then
         for owner in self._context.stores.owners():
             if self._stopped.is_set():
                 return
@@ -70,8 +73,8 @@ class RetentionService:
     def sweep(self, owner: PartnerId) -> Removed:
         """Remove old chunks of `owner` that no version names.
 
-        Raises what reading a recipe raises, `Corrupt` (MISSING_KEPT), `Unavailable` (BUSY, STOPPING); then
-        nothing was removed.
+        Raises what reading a recipe raises, `Corrupt` (MISSING_KEPT), `Unavailable` (BUSY, STOPPING,
+        BACKUP_RUNS); then nothing was removed.
         """
         retention = timedelta(seconds=self._context.limits.upload_retention_s)
         before = self._context.clock.now() - retention
@@ -84,6 +87,8 @@ class RetentionService:
                 return Removed(0, 0)
             with self._context.counting_on.alone(owner, _PATIENCE_S):
                 self._keep_versions(owner, store, sweep, seen, known)
+                if is_backing_up(self._context.layout):  # it has begun since
+                    raise Unavailable("a backup is being made", remedy="wait for it", reason="BACKUP_RUNS")
                 return sweep.remove()
 
     def stop(self) -> None:

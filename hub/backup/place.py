@@ -1,0 +1,314 @@
+"""The folder that backups stand in: objects that never change, snapshots that name them.
+
+    <place>/backup.json                       whose backups these are, and to whom they are encrypted
+            lock                              held by who writes
+            objects/<aa>/<name>-<digest>      <digest>: SHA-256 of the file; <aa>: the name's first two digits
+            snapshots/<id>.objects            the names that the snapshot needs, one a line
+            snapshots/<id>-<digest>.age       the snapshot; .json in a plain backup
+            damaged/                          objects that were found changed, kept aside
+
+Rules: a file appears by one rename, whole and flushed, under a name that says what it must hold: so a run
+that was killed leaves nothing half, and the next one goes on with what is there. The snapshot's own file
+comes last, and is what makes a snapshot. Nothing that a snapshot names is removed before the snapshot.
+
+    place = Place.open(path)
+    with place.locked():
+        stored = place.put_object(name, sealed)
+        place.commit(id, names, sealed_snapshot)
+"""
+
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import re
+import secrets
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from core import durable
+from core.errors import Conflict, Corrupt, InvalidInput, SynclineError, Unavailable
+from security.digests import sha256_hex
+
+FORMAT = "syncline-backup-1"
+
+_HEADER = "backup.json"
+_OBJECT = re.compile(r"([0-9a-f]{64})-([0-9a-f]{64})", re.ASCII)
+_SNAPSHOT = re.compile(r"([0-9]{8}T[0-9]{6}Z-[0-9a-f]{8})-([0-9a-f]{64})\.(age|json)", re.ASCII)
+_READ_BYTES = 1 << 20
+_HEADER_BYTES_MAX = 16 * 1024
+_PRIVATE = 0o700
+_NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """Whose backups stand here. `recipient` None: plain."""
+
+    id: str
+    federation: str
+    recipient: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A file of the place, and the digest that its name promises."""
+
+    name: str
+    digest: str
+    path: Path
+    bytes: int
+
+
+class Place:
+    """A backup place that exists."""
+
+    def __init__(self, path: Path, header: Header) -> None:
+        self.path = path
+        self.header = header
+
+    @classmethod
+    def open(cls, path: Path) -> "Place":
+        """Raises `InvalidInput` (NO_BACKUP) where none is, or one of a newer release."""
+        try:
+            value = json.loads((path / _HEADER).read_bytes()[:_HEADER_BYTES_MAX])
+            if value["format"] != FORMAT:
+                raise InvalidInput(
+                    f"{path} is a backup in the format {value['format']!r}", remedy="upgrade syncline"
+                )
+            return cls(path, Header(str(value["id"]), str(value["federation"]), value["recipient"]))
+        except (FileNotFoundError, NotADirectoryError):
+            raise InvalidInput(
+                f"there is no backup in {path}",
+                remedy="give the folder that `syncline-hub backup` wrote; is the disk mounted?",
+                reason="NO_BACKUP",
+            ) from None
+        except (ValueError, KeyError, TypeError) as error:
+            raise Corrupt(f"{path / _HEADER} cannot be read", remedy="restore it from a copy") from error
+
+    @classmethod
+    def make(cls, path: Path, federation: str, recipient: str | None) -> "Place":
+        """A new place in a folder that is missing or empty. Raises `Conflict` (NOT_EMPTY), `Unavailable`."""
+        with translated(path):
+            try:
+                path.mkdir(mode=_PRIVATE)
+            except FileExistsError:
+                if any(each.name != "lost+found" for each in path.iterdir()):
+                    raise Conflict(
+                        f"{path} holds other things, and no backup; nothing was changed",
+                        remedy="give an empty folder, or the folder of an earlier backup",
+                        reason="NOT_EMPTY",
+                    ) from None
+            except FileNotFoundError:
+                raise InvalidInput(f"{path.parent} does not exist", remedy="create it, or mount it") from None
+            header = Header(secrets.token_hex(8), federation, recipient)
+            text = json.dumps({"format": FORMAT, **asdict(header)}, indent=1) + "\n"
+            durable.write_file(path / _HEADER, text.encode(), mode=0o600)
+            durable.fsync_dir(path.parent)
+        return cls(path, header)
+
+    @contextmanager
+    def locked(self) -> Generator[None]:
+        """Be the only one who writes here. Raises `Conflict` (BACKUP_RUNS)."""
+        with translated(self.path):
+            descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise Conflict(
+                    f"another backup writes to {self.path}",
+                    remedy="wait until it is done",
+                    reason="BACKUP_RUNS",
+                ) from None
+            except OSError as error:  # a network file system without locks: the hub's own lock must do
+                if error.errno not in _NO_LOCKS:
+                    raise
+            yield
+        finally:
+            os.close(descriptor)
+
+    # --- objects ---------------------------------------------------------------------------------
+
+    def objects(self) -> dict[str, Stored]:
+        """Everything that was stored, by name."""
+        found: dict[str, Stored] = {}
+        with translated(self.path):
+            for folder in _folders(self.path / "objects"):
+                for entry in os.scandir(folder):
+                    match = _OBJECT.fullmatch(entry.name)
+                    if match is not None:
+                        name, digest = match.groups()
+                        found[name] = Stored(name, digest, Path(entry.path), entry.stat().st_size)
+        return found
+
+    def put_object(self, name: str, sealed: bytes) -> Stored:
+        """Store an object, durably."""
+        digest = sha256_hex(sealed)
+        path = self.path / "objects" / name[:2] / f"{name}-{digest}"
+        with translated(self.path):
+            self._folder(path.parent)
+            durable.write_file(path, sealed, mode=0o600)
+        return Stored(name, digest, path, len(sealed))
+
+    def is_whole(self, stored: Stored) -> bool:
+        """Whether the file still has its digest, read from the disk and not from memory."""
+        whole = hashlib.sha256()
+        try:
+            with stored.path.open("rb", buffering=0) as file:
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+                while data := file.read(_READ_BYTES):
+                    whole.update(data)
+        except OSError:
+            return False
+        return whole.hexdigest() == stored.digest
+
+    def read(self, stored: Stored) -> bytes:
+        """The bytes, checked. Raises `Corrupt` (CORRUPT_BACKUP)."""
+        try:
+            data = stored.path.read_bytes()
+        except OSError as error:
+            raise damaged(stored) from error
+        if sha256_hex(data) != stored.digest:
+            raise damaged(stored)
+        return data
+
+    def put_aside(self, stored: Stored) -> None:
+        """Keep what was found damaged where nobody takes it for whole."""
+        with translated(self.path):
+            self._folder(self.path / "damaged")
+            durable.rename(stored.path, self.path / "damaged" / stored.path.name)
+
+    # --- snapshots -------------------------------------------------------------------------------
+
+    def snapshots(self) -> list[Stored]:
+        """Oldest first; `name` is the id."""
+        found: list[Stored] = []
+        with translated(self.path):
+            try:
+                entries = list(os.scandir(self.path / "snapshots"))
+            except FileNotFoundError:
+                return []
+            for entry in entries:
+                match = _SNAPSHOT.fullmatch(entry.name)
+                if match is not None:
+                    id_, digest, _ = match.groups()
+                    found.append(Stored(id_, digest, Path(entry.path), entry.stat().st_size))
+        return sorted(found, key=lambda each: each.name)
+
+    def snapshot(self, id_: str | None) -> Stored:
+        """The snapshot of that id, or the newest. Raises `InvalidInput` (NO_SNAPSHOT)."""
+        known = self.snapshots()
+        chosen = [each for each in known if id_ in (None, each.name)]
+        if not chosen:
+            names = ", ".join(each.name for each in known) or "none yet"
+            raise InvalidInput(
+                f"{self.path} holds no snapshot {id_ or ''}".rstrip(),
+                remedy=f"there are: {names}",
+                reason="NO_SNAPSHOT",
+            )
+        return chosen[-1]
+
+    def named_by(self, id_: str) -> list[str]:
+        """The names of the objects that a snapshot needs. Raises `Corrupt`."""
+        try:
+            return (self.path / "snapshots" / f"{id_}.objects").read_text("ascii").split()
+        except (OSError, ValueError) as error:
+            raise Corrupt(
+                f"the list of objects of snapshot {id_} cannot be read",
+                remedy="restore it from a copy; nothing is pruned without it",
+                reason="CORRUPT_BACKUP",
+            ) from error
+
+    def commit(self, id_: str, names: Iterable[str], sealed: bytes) -> Stored:
+        """Make a snapshot, when all of its objects are stored."""
+        ending = "json" if self.header.recipient is None else "age"
+        digest = sha256_hex(sealed)
+        path = self.path / "snapshots" / f"{id_}-{digest}.{ending}"
+        with translated(self.path):
+            self._folder(path.parent)
+            lines = "".join(f"{name}\n" for name in names)
+            durable.write_file(path.with_name(f"{id_}.objects"), lines.encode("ascii"), mode=0o600)
+            durable.write_file(path, sealed, mode=0o600)
+        return Stored(id_, digest, path, len(sealed))
+
+    def remove_snapshot(self, snapshot: Stored) -> None:
+        """Forget a snapshot; its objects stay until `remove_unneeded`."""
+        with translated(self.path):
+            durable.fault_hook("unlink", snapshot.path)
+            snapshot.path.unlink()
+            durable.fsync_dir(snapshot.path.parent)
+            snapshot.path.with_name(f"{snapshot.name}.objects").unlink(missing_ok=True)
+
+    def remove_unneeded(self) -> int:
+        """Remove objects that no snapshot names; their bytes. Raises `Corrupt` when a list cannot be read."""
+        needed = {name for each in self.snapshots() for name in self.named_by(each.name)}
+        freed = 0
+        with translated(self.path):
+            for stored in self.objects().values():
+                if stored.name not in needed:
+                    durable.fault_hook("unlink", stored.path)
+                    stored.path.unlink()
+                    freed += stored.bytes
+        return freed
+
+    def clean(self) -> None:
+        """Remove what a run that was killed has left: temporary files, lists without a snapshot."""
+        known = {each.name for each in self.snapshots()}
+        with translated(self.path):
+            for folder in (self.path, self.path / "snapshots", *_folders(self.path / "objects")):
+                for left in folder.glob(".*.tmp"):
+                    left.unlink()
+            for listed in (self.path / "snapshots").glob("*.objects"):
+                if listed.stem not in known:
+                    listed.unlink()
+
+    def _folder(self, path: Path) -> None:
+        """Make a folder below the place, durably."""
+        if path.is_dir():
+            return
+        if path.parent != self.path:
+            self._folder(path.parent)
+        path.mkdir(mode=_PRIVATE, exist_ok=True)
+        durable.fsync_dir(path.parent)
+
+
+@contextmanager
+def translated(path: Path) -> Generator[None]:
+    """What the system says of a disk, in our words."""
+    try:
+        yield
+    except SynclineError:
+        raise
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise Unavailable(
+                f"no space left in {path}; earlier snapshots there are as they were",
+                remedy="free space there, or use a larger disk; the next run goes on with what was written",
+                reason="DISK_FULL",
+            ) from error
+        raise Unavailable(
+            f"{error.filename or path}: {error.strerror or error}",
+            remedy="check the disk, its mount and its rights; earlier snapshots are as they were",
+            reason="PLACE_UNAVAILABLE",
+        ) from error
+
+
+def damaged(stored: Stored) -> Corrupt:
+    """A file of a backup is not what its name says."""
+    return Corrupt(
+        f"{stored.path} is damaged or missing",
+        remedy="check that disk; another snapshot or another copy of the backup may be whole",
+        reason="CORRUPT_BACKUP",
+    )
+
+
+def _folders(path: Path) -> Iterator[Path]:
+    try:
+        entries = sorted(os.scandir(path), key=lambda entry: entry.name)
+    except FileNotFoundError:
+        return
+    yield from (Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False))

@@ -26,7 +26,7 @@ from hub.services.certificates import NodeCertificates
 from hub.services.context import Context
 from hub.services.invitations import EXPIRED, INVITED, JOINED, Invitations
 from hub.services.registry import RegistryService, Signed
-from hub.services.translog import Record, TransparencyLog
+from hub.services.translog import Record, TransparencyLog, told_by
 from hub.storage import schema
 from security.certificates import (
     certificate_sha256,
@@ -99,6 +99,7 @@ class EnrolmentService:
         *,
         replace: bool = False,
         approve_on_join: bool = False,
+        by: str | None = None,
     ) -> bytes:
         """The join file's bytes (docs/formats/join-file.md); an earlier open invitation of that node lapses.
 
@@ -106,7 +107,7 @@ class EnrolmentService:
         `Unavailable` when `approve_on_join` is asked and the administrators' keys are not at hand.
         """
         return self._invitations.invite(
-            partner, names, node, replace=replace, approve_on_join=approve_on_join
+            partner, names, node, replace=replace, approve_on_join=approve_on_join, by=by
         )
 
     def join(self, envelope: bytes, token: str | bytes, csr_der: bytes) -> EnrolmentState:
@@ -168,6 +169,7 @@ class EnrolmentService:
         keys: Sequence[Signer] = (),
         *,
         node: NodeName | None = None,
+        by: str | None = None,
     ) -> Signed:
         """The operator has read the fingerprint back (groups, spaces, dashes and case do not matter).
 
@@ -192,13 +194,13 @@ class EnrolmentService:
             if row.state == JOINED:
                 connection.execute(table.update().where(table.c.number == row.number).values(state=ACCEPTED))
                 acts.queue(connection, acts.ENROL, partner, row.number, self._clock)
-                self._log(connection, "approve", partner, {"node": row.node, "join": row.join_sha256})
+                self._log(connection, "approve", partner, row, by)
         if not keys:
             return Signed.QUEUED
         self._registry.sign_pending(keys)
         return Signed.NOW
 
-    def reject(self, partner: PartnerId, *, node: NodeName | None = None) -> int:
+    def reject(self, partner: PartnerId, *, node: NodeName | None = None, by: str | None = None) -> int:
         """Refuse waiting requests and withdraw unused invitations of the partner; how many."""
         table, queued = schema.enrolments, schema.pending_acts
         with self._database.write(visible=False) as connection:
@@ -211,7 +213,7 @@ class EnrolmentService:
                     .where(queued.c.enrolment == row.number, queued.c.done.is_(None))
                     .values(done=format_instant(self._clock.now()))
                 )
-                self._log(connection, "reject", partner, {"node": row.node, "join": row.join_sha256})
+                self._log(connection, "reject", partner, row, by)
         return len(waiting)
 
     def list(self) -> list[Enrolment]:
@@ -326,13 +328,11 @@ class EnrolmentService:
         return connection.execute(query.order_by(table.c.number)).all()
 
     def _log(
-        self, connection: sa.Connection, act: str, partner: PartnerId, detail: Mapping[str, Any]
+        self, connection: sa.Connection, act: str, partner: PartnerId, row: sa.Row[Any], by: str | None
     ) -> None:
+        detail = {"act": act, "node": row.node, "join": row.join_sha256, **told_by(by)}
         self._translog.append(
-            connection,
-            Record(
-                type="act", actor="operator", object=partner, owner=partner, detail={"act": act, **detail}
-            ),
+            connection, Record(type="act", actor="operator", object=partner, owner=partner, detail=detail)
         )
 
 

@@ -19,7 +19,7 @@ from hub.services import acts
 from hub.services.certificates import NodeCertificates
 from hub.services.context import Context
 from hub.services.registry import RegistryService
-from hub.services.translog import Record, TransparencyLog
+from hub.services.translog import Record, TransparencyLog, told_by
 from hub.storage import schema
 from security.digests import sha256_hex
 from security.fields import encode_base64
@@ -57,6 +57,7 @@ class Invitations:
         *,
         replace: bool,
         approve_on_join: bool,
+        by: str | None = None,
     ) -> bytes:
         """The join file's bytes; see `EnrolmentService.invite`."""
         check_partner(partner)
@@ -108,7 +109,7 @@ class Invitations:
                     actor="operator",
                     object=partner,
                     owner=partner,
-                    detail={"act": "invite", "node": node, "replace": replace},
+                    detail={"act": "invite", "node": node, "replace": replace, **told_by(by)},
                 ),
             )
         return self._join_file(partner, names, node, first, token, expires)

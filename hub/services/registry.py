@@ -22,7 +22,7 @@ from hub.services import acts
 from hub.services.acts import PendingAct
 from hub.services.context import Caller, Context
 from hub.services.membership import Member, Membership, Memberships
-from hub.services.translog import Record, TransparencyLog
+from hub.services.translog import Record, TransparencyLog, told_by
 from hub.storage import schema
 from security import envelope as dsse
 from security.keys import PublicKey, Signer
@@ -293,14 +293,14 @@ class RegistryService:
 
     # --- acts ------------------------------------------------------------------------------------
 
-    def suspend(self, partner: PartnerId) -> None:
+    def suspend(self, partner: PartnerId, *, by: str | None = None) -> None:
         """Refuse the partner from now on, until `resume`. Raises `InvalidInput` for an unknown partner."""
         with self._database.write() as connection:
             self._check_known(connection, partner)
             self._suspend(connection, partner)
-            self._log_act(connection, "suspend", partner)
+            self._log_act(connection, "suspend", partner, by)
 
-    def resume(self, partner: PartnerId) -> None:
+    def resume(self, partner: PartnerId, *, by: str | None = None) -> None:
         """End a suspension. Raises `Conflict` when the partner is revoked."""
         with self._database.write() as connection:
             entry = self._check_known(connection, partner)
@@ -310,9 +310,9 @@ class RegistryService:
                 )
             table = schema.suspensions
             connection.execute(table.delete().where(table.c.partner == partner))
-            self._log_act(connection, "resume", partner)
+            self._log_act(connection, "resume", partner, by)
 
-    def revoke(self, partner: PartnerId, keys: Sequence[Signer] = ()) -> Signed:
+    def revoke(self, partner: PartnerId, keys: Sequence[Signer] = (), *, by: str | None = None) -> Signed:
         """Suspend at once, and strike the partner from the federation in the next registry."""
         if keys:
             self.check_keys(keys)
@@ -321,7 +321,7 @@ class RegistryService:
                 return Signed.NOW
             self._suspend(connection, partner)
             acts.queue(connection, acts.REVOKE, partner, None, self._clock)
-            self._log_act(connection, "revoke", partner)
+            self._log_act(connection, "revoke", partner, by)
             if keys:
                 self._sign(connection, keys)
         return Signed.NOW if keys else Signed.QUEUED
@@ -361,8 +361,8 @@ class RegistryService:
             .on_conflict_do_nothing()
         )
 
-    def _log_act(self, connection: sa.Connection, act: str, partner: PartnerId) -> None:
+    def _log_act(self, connection: sa.Connection, act: str, partner: PartnerId, by: str | None) -> None:
+        detail = {"act": act, **told_by(by)}
         self._translog.append(
-            connection,
-            Record(type="act", actor=_OPERATOR, object=partner, owner=partner, detail={"act": act}),
+            connection, Record(type="act", actor=_OPERATOR, object=partner, owner=partner, detail=detail)
         )

@@ -38,6 +38,11 @@ class Record:
     detail: Mapping[str, JSON] = field(default_factory=dict[str, JSON])
 
 
+def told_by(by: str | None) -> dict[str, JSON]:
+    """What an act's detail says of the user of the pages who did it; nothing of a command at the hub."""
+    return {} if by is None else {"user": by}
+
+
 @dataclass(frozen=True, slots=True)
 class StoredLeaf:
     """A leaf and, for its entitled readers, its opening."""

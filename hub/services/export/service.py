@@ -43,7 +43,7 @@ from hub.services.export.selection import Selection, acknowledged, select
 from hub.services.log import LogService
 from hub.services.registry import RegistryService
 from hub.services.sharing import SharingService
-from hub.services.translog import Record, TransparencyLog
+from hub.services.translog import Record, TransparencyLog, told_by
 from hub.storage import schema
 from security import envelope as dsse
 from security.canonical import JSON
@@ -102,7 +102,7 @@ class ExportService:
         """
         return self._planner.plan(wanted, audience, with_data=with_data, since=since)
 
-    def export(self, plan: ExportPlan, out: Path, progress: Progress) -> Exported:
+    def export(self, plan: ExportPlan, out: Path, progress: Progress, *, by: str | None = None) -> Exported:
         """Log the act, then write the bundle.
 
         Raises `Conflict` (ALREADY_EXISTS), `InvalidInput`, `Unavailable`, `Corrupt`.
@@ -110,7 +110,7 @@ class ExportService:
         check_free(out)
         with self._database.read() as connection:
             needed = select(connection, plan, None, self._limits).last + 1
-        self._log_act(plan)
+        self._log_act(plan, by)
         self._log.make_checkpoint(force=True)
         return self.write(plan, self._log.best_checkpoint(needed), out, progress)
 
@@ -138,7 +138,7 @@ class ExportService:
 
     # --- steps -----------------------------------------------------------------------------------
 
-    def _log_act(self, plan: ExportPlan) -> None:
+    def _log_act(self, plan: ExportPlan, by: str | None) -> None:
         """An act in the lane of each owner, which says nothing of other owners' datasets."""
         owners = sorted({owner_of(dataset) for dataset in plan.datasets})
         with self._database.write(visible=False) as connection:
@@ -148,6 +148,7 @@ class ExportService:
                     "for": plan.audience,
                     "datasets": [each for each in plan.datasets if owner_of(each) == owner],
                     "with_data": plan.with_data,
+                    **told_by(by),
                 }
                 if plan.since is not None:
                     detail["since"] = format_instant(plan.since)

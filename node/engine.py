@@ -24,6 +24,7 @@ from node.board_progress import BoardProgress
 from node.config import PublishSection
 from node.greeting import Reception
 from node.materialise import system_errors
+from node.moving import metered
 from node.publish import Publisher, PublishOutcome, PublishState, dataset_status
 from node.publish.collect import Collector
 from node.publish.records import PublishRecords
@@ -32,11 +33,15 @@ from node.results import PassOutcome, Result
 from node.session import Session
 from node.status import AlarmStatus, WitnessStatus
 from node.subscribe import MirrorOutcome, MirrorState, Subscriber
+from node.vitals import Vitals
 from node.witness import Witness, WitnessReport
 from node.witnessed import Witnessed
 
 #: Faults of the whole node in spite of which everything is done.
 _STOP_NOTHING = ("certificate", "clock", "keys", "registry", "settings", "witness", "proofs")
+
+#: The share of the disk's reserve that stays free of the log, too.
+_SMALL = 0.25
 
 log = get_logger("node.engine")
 
@@ -65,7 +70,7 @@ class Engine:
             clock=session.clock,
             limits=session.limits,
         )
-
+        self.vitals = Vitals(session)
         self._view = Witnessed(session.settings.node.state_dir, session.state, session.clock, session.limits)
 
     def run_pass(self, progress: Progress | None = None) -> PassOutcome:
@@ -127,11 +132,12 @@ class Engine:
                 section,
                 session.state,
                 session.trust,
-                self.greet(),
+                metered(self.greet(), session.meter, dataset),
                 session.identity.signing,
                 session.clock,
                 limits=session.limits,
                 progress=shown,
+                room=session.room,
             ).run()
         except SynclineError as error:
             self.lost_contact()
@@ -174,6 +180,9 @@ class Engine:
             "attention": outcome.attention,
             "last_success": now,
         }
+        if outcome.state is not PublishState.WAITING or outcome.manifest_id is not None:
+            # Else the hub's head waits for a person, and the folder was not even looked at.
+            changes["last_scan"] = now
         if outcome.changed:
             changes["last_version"] = now
             log.info(
@@ -208,13 +217,14 @@ class Engine:
                 state_dir=session.settings.node.state_dir,
                 state=session.state,
                 trust=session.trust,
-                hub=hub,
+                hub=metered(hub, session.meter),
                 signer=session.identity.signing,
                 clock=session.clock,
                 limits=session.limits,
                 progress=shown,
                 require_witnesses=session.settings.trust.require_witnesses,
                 view=self._view,
+                room=session.room,
             ).sync(listing)
         except SynclineError as error:
             self.lost_contact()
@@ -303,6 +313,8 @@ class Engine:
         behind = False
         try:
             with system_errors("witnessing the hub's log"):
+                # What it writes is small, and it goes on while data must wait for room.
+                session.room.need(session.settings.node.state_dir, "witnessing the log", reserve=_SMALL)
                 seen = self._witness.run(self.greet(), begin=begin)
         except SynclineError as error:
             self.lost_contact()
@@ -353,6 +365,7 @@ class Engine:
         """Tell the hub how this node is doing. Raises what stands in the way."""
         session = self._session
         self._show_alarms()
+        self.vitals.refresh()
         try:
             session.hub().report_status(session.board.report.to_send(session.limits))
         except SynclineError as error:

@@ -4,8 +4,8 @@
         hub = session.hub()                                    # connected when first asked for
         session.disconnect()                                   # a new certificate: connect anew
 
-This and `node.daemon` are the composition roots: only here are adapters constructed. Clock, randomness and
-the way to connect are arguments.
+This and `node.daemon` are the composition roots: only here are adapters constructed. Clock, randomness, how
+much the disks have left and the way to connect are arguments.
 """
 
 import threading
@@ -28,6 +28,8 @@ from node.declared import declared_by
 from node.doctor import Patient
 from node.hub_client import GrpcHub
 from node.identity import NodeIdentity
+from node.moving import Meter
+from node.room import Room, Usage, disk_usage
 from node.state import NodeState
 from node.status import AlarmStatus, StatusBoard, StatusReport, empty_report, load_report, reconcile
 from node.trust import TrustStore
@@ -74,6 +76,8 @@ class Session:
     random: Random
     limits: Limits
     connect: Connect
+    room: Room
+    meter: Meter
     _hub: Hub | None = None
     _retired: Hub | None = None
     _guard: threading.Lock = field(default_factory=threading.Lock)
@@ -88,6 +92,7 @@ class Session:
         random: Random | None = None,
         limits: Limits = LIMITS,
         connect: Connect = connect_by_grpc,
+        usage: Usage = disk_usage,
     ) -> Self:
         """Open everything. A damaged state database is moved aside and begun anew.
 
@@ -111,6 +116,8 @@ class Session:
             random or SystemRandom(),
             limits,
             connect,
+            Room(limits, usage),
+            Meter(clock.monotonic),
         )
 
     def hub(self) -> Hub:

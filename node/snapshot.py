@@ -10,6 +10,7 @@ published one. The snapshot stands alone (no journal beside it), with the same b
         digest = hasher.digest(file, sink)
 """
 
+import errno
 import io
 import os
 import shutil
@@ -62,6 +63,8 @@ def snapshot(path: Path, work_dir: Path) -> Generator[tuple[io.FileIO, Stat], No
             else:
                 _backup(path, target, "ro")
         except sqlite3.Error as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_FULL:  # the copy's disk, and no fault of the file
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target)) from error
             raise NotNow(
                 f"{path.name} cannot be read as a database: {error}",
                 remedy="check it with the program that writes it",
@@ -70,6 +73,20 @@ def snapshot(path: Path, work_dir: Path) -> Generator[tuple[io.FileIO, Stat], No
             raise NotNow(f"{path.name} changed while it was copied")
         with target.open("rb", buffering=0) as file:
             yield file, before
+
+
+def snapshot_bytes(path: Path) -> int:
+    """What a snapshot of the database at `path` takes on the disk at the most, for as long as it is read."""
+    try:
+        size = path.stat().st_size
+        if not _in_wal_mode(path):
+            return size
+        wal = Path(f"{path}-wal")
+        return 2 * size + (
+            2 * wal.stat().st_size if wal.exists() else 0
+        )  # a private copy, and what comes of it
+    except FileNotFoundError:
+        return 0  # `snapshot` says so
 
 
 def stat_of_database(path: Path) -> Stat | None:

@@ -10,6 +10,7 @@ never stops the others.
         preparer.reread(path, disk, sha256, sink)     # the same content again, for a hub that lacks it
 """
 
+import errno
 import os
 import stat as modes
 import struct
@@ -23,9 +24,10 @@ from core.clock import Clock
 from core.limits import GIB, LIMITS, Limits
 from node.publish.records import SEGMENT_BYTES, PublishRecords, Seen
 from node.publish.scratch import NEW, READY, SAME, Scratch, WorkItem
+from node.room import Room
 from node.scan import Stat, stat_of
 from node.settle import is_racy
-from node.snapshot import NotNow, is_sqlite, snapshot, stat_of_database
+from node.snapshot import NotNow, is_sqlite, snapshot, snapshot_bytes, stat_of_database
 from sync.chunking import FileDigest, FileHasher, Sink
 from sync.ports import ChunkId
 
@@ -49,7 +51,10 @@ class Preparer:
         work_dir: Path,
         clock: Clock,
         limits: Limits = LIMITS,
+        *,
+        room: Room | None = None,
     ) -> None:
+        self._room = room or Room(limits)
         self._root = f"{root}/"
         self._records = records
         self._scratch = scratch
@@ -102,6 +107,8 @@ class Preparer:
         except NotNow as error:
             self._scratch.hold(item.path, error.message)
         except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise  # the node's own disk, which is no fault of the file
             self._scratch.hold(item.path, f"cannot be read: {error.strerror or error}")
 
     def _read(self, item: WorkItem, sink: Sink) -> None:
@@ -144,6 +151,7 @@ class Preparer:
         return digest
 
     def _digest_database(self, path: Path, item: WorkItem, sink: Sink) -> FileDigest:
+        self._room.need(self._work_dir, f"the snapshot of {item.path}", snapshot_bytes(path))
         with snapshot(path, self._work_dir) as (file, stat):
             # A name that does not tell of a database has no journals in its scanned stat.
             if stat._replace(wal="") != item.stat._replace(wal="") or (item.stat.wal and stat != item.stat):

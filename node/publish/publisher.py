@@ -31,6 +31,7 @@ from node.publish.records import Head, Listed, PublishRecords
 from node.publish.standing import Standing
 from node.publish.statements import Statements
 from node.publish.tools import Tools
+from node.room import DISK_FULL, Room
 from node.state import NodeState, translated
 from node.trust import TrustStore
 from security.keys import PublicKey, Signer
@@ -51,6 +52,7 @@ class Publisher:
         hub: the hub, as this node.
         signer: the partner's signing key.
         progress: told of bytes, read or settled at the hub.
+        room: asked before much is written to the node's own disk.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Publisher:
         limits: Limits = LIMITS,
         *,
         progress: Progress | None = None,
+        room: Room | None = None,
     ) -> None:
         self.dataset = section.id(settings.partner)
         self._state = state
@@ -85,6 +88,7 @@ class Publisher:
             clock=clock,
             limits=limits,
             progress=progress or NullProgress(),
+            room=room or Room(limits),
         )
 
     def run(self) -> PublishOutcome:
@@ -92,6 +96,7 @@ class Publisher:
         kept."""
         try:
             with translated(self._state.path), _disk(self._tools.work_dir):
+                self._tools.room.need(self._tools.work_dir, f"publishing {self.dataset}")
                 return self._run()
         except SynclineError as error:
             found = self._fencing_head() if error.reason == "FENCED" else None
@@ -207,7 +212,7 @@ def _disk(work_dir: Path) -> Generator[None, None, None]:
         raise Unavailable(
             f"the node cannot work in {work_dir}: {error.strerror or error}",
             remedy="free space on the disk of node.state_dir, or restore its rights",
-            reason="DISK_FULL" if error.errno == errno.ENOSPC else "",
+            reason=DISK_FULL if error.errno in (errno.ENOSPC, errno.EDQUOT) else "",
         ) from error
 
 

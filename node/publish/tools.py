@@ -18,6 +18,7 @@ from node.publish.records import Listed, PublishRecords
 from node.publish.scratch import Scratch
 from node.publish.standing import Standing
 from node.publish.statements import Statements
+from node.room import Room
 from node.trust import TrustStore
 from security.rules import Rule
 from sync.ports import HubApi
@@ -41,17 +42,21 @@ class Tools:
     clock: Clock
     limits: Limits
     progress: Progress
+    room: Room
 
     def preparer(self, scratch: Scratch) -> Preparer:
         """A reader of this dataset's files."""
-        return Preparer(self.section.path, self.records, scratch, self.work_dir, self.clock, self.limits)
+        return Preparer(
+            self.section.path, self.records, scratch, self.work_dir, self.clock, self.limits, room=self.room
+        )
 
     def uploader(self) -> BlobUploader:
         """An upload session."""
         return BlobUploader(self.hub, self.limits, progress=self.progress.advance, clock=self.clock)
 
     def streams(self) -> versions.VersionStreams:
-        """Private files for the three streams of a version."""
+        """Private files for the three streams of a version. Raises `Unavailable` (DISK_FULL)."""
+        self.room.need(self.work_dir, f"publishing {self.dataset}")
         return versions.VersionStreams(self.work_dir, self.limits)
 
     def offerer(self, preparer: Preparer) -> Offerer:

@@ -8,7 +8,7 @@ is flushed file by file (the caller flushes the filesystem once). An interrupted
 next one finds again.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from core import durable
 from core.limits import LIMITS, MIB, Limits
@@ -31,7 +31,10 @@ _DESCRIPTORS_MAX = 64  # beginnings that wait to be continued
 
 
 class Assembly:
-    """One version being staged. `staging` and `old` are folder descriptors; `old` is that of `plan.old`."""
+    """One version being staged. `staging` and `old` are folder descriptors; `old` is that of `plan.old`.
+
+    `check_room` hears every megabyte how many bytes are still to be written, and may raise.
+    """
 
     def __init__(
         self,
@@ -44,8 +47,10 @@ class Assembly:
         progress: Progress,
         limits: Limits = LIMITS,
         resumed: bool = False,
+        check_room: Callable[[int], None] | None = None,
     ) -> None:
         self._hub = hub
+        self._check_room = check_room
         self._target = target
         self._plan = plan
         self._staging = staging
@@ -193,3 +198,5 @@ class Assembly:
             self._writeback.wrote(self._done_bytes - self._told_bytes)
             self._progress.advance(self._done_bytes - self._told_bytes)
             self._told_bytes = self._done_bytes
+            if self._check_room is not None and not force:
+                self._check_room(self.bytes_left)

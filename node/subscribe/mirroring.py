@@ -22,6 +22,7 @@ from core.names import DatasetId, NodeName, PartnerId
 from core.progress import Progress
 from node.evidence import Statements, renew_evidence, write_evidence
 from node.mirror_state import MirrorRow, MirrorTable, VersionRow
+from node.room import Room, no_room
 from node.subscribe import proofkeeping
 from node.subscribe.adopt import adopt, readopt
 from node.subscribe.assemble import Assembly
@@ -40,7 +41,7 @@ from security.keys import Signer
 from sync.acknowledgement import Acknowledgement, build
 from sync.manifest import VerifiedManifest
 from sync.ports import DatasetEntry, HubApi
-from sync.recipe import Root
+from sync.recipe import TABLE_RECORD_BYTES, Root
 
 log = get_logger("node.subscribe")
 
@@ -60,6 +61,7 @@ class Tools:
     clock: Clock
     limits: Limits
     progress: Progress
+    room: Room
 
 
 class Mirroring:
@@ -171,6 +173,8 @@ class Mirroring:
 
     def _fetch_records(self, record: Record, grant: Grant, root: bytes) -> None:
         limits = self._tools.limits
+        table_bytes = grant.manifest.manifest.bytes // limits.chunk_bytes_avg * TABLE_RECORD_BYTES
+        self._tools.room.need(self._folder, f"mirroring {self._dataset}", table_bytes)
         if record.read("root") != root:  # another cut of the same version: its streams are others
             for each in record.folder.iterdir():
                 each.unlink()
@@ -209,7 +213,7 @@ class Mirroring:
                 purge(staging, record)
             with plan_version(record, old, intact, folder=self._folder) as plan:
                 self._reserve(mirror, plan, staging if resumed else None)
-                self._assemble(manifest, plan, staging, descriptor, resumed=resumed)
+                self._assemble(mirror, manifest, plan, staging, descriptor, resumed=resumed)
 
     def _prove(self, reader: ChainReader, grant: Grant, record: Record, staging: int) -> Grant:
         """Put the verified evidence beside the staged version; the grant under which it is received."""
@@ -298,17 +302,25 @@ class Mirroring:
         self._bytes_left = plan.fetch_bytes
         there = leftover_bytes(leftover) if leftover is not None else 0
         needed, kept = max(0, plan.fetch_bytes - there), self._tools.limits.disk_reserve_bytes
-        lacking = needed + kept - mirror.free_bytes()
-        if lacking > 0:
-            raise Unavailable(
-                f"{mirror.path}: {lacking:,} bytes are missing: the next version needs {needed:,}, "
-                f"and {kept:,} are kept free",
-                remedy="free some space, or lower keep in that [[subscribe]] section; it is tried again",
-                reason="DISK_FULL",
-            )
+        free = mirror.free_bytes()
+        if free < needed + kept:
+            raise no_room(mirror.path, f"mirroring {self._dataset}", free, needed, kept)
+
+    def _check_room(self, mirror: Mirror, left: int) -> None:
+        """Stop before the disk is full, whoever fills it; what was fetched stays."""
+        free, kept = mirror.free_bytes(), self._tools.limits.disk_reserve_bytes
+        if free < kept:
+            raise no_room(mirror.path, f"mirroring {self._dataset}", free, left, kept)
 
     def _assemble(
-        self, manifest: VerifiedManifest, plan: Plan, staging: int, old: int | None, *, resumed: bool
+        self,
+        mirror: Mirror,
+        manifest: VerifiedManifest,
+        plan: Plan,
+        staging: int,
+        old: int | None,
+        *,
+        resumed: bool,
     ) -> None:
         tools = self._tools
         assembly = Assembly(
@@ -320,6 +332,7 @@ class Mirroring:
             progress=tools.progress,
             limits=tools.limits,
             resumed=resumed,
+            check_room=lambda left: self._check_room(mirror, left),
         )
         tools.progress.begin(f"fetch {self._dataset}", plan.fetch_bytes)
         try:

@@ -20,6 +20,7 @@ from core.names import DatasetId, NodeName, PartnerId, check_dataset, owner_of
 from core.progress import NullProgress, Progress
 from node.materialise import explain
 from node.mirror_state import MirrorRow, MirrorTable
+from node.room import Room
 from node.state import NodeState
 from node.subscribe.mirroring import Mirroring, Tools
 from node.subscribe.outcome import MirrorOutcome, MirrorState
@@ -63,6 +64,7 @@ class Subscriber:
         progress: Progress | None = None,
         require_witnesses: bool = False,
         view: OwnView | None = None,
+        room: Room | None = None,
     ) -> None:
         self._subscriptions = subscriptions
         self._partner = partner
@@ -88,6 +90,7 @@ class Subscriber:
             clock=clock,
             limits=limits,
             progress=progress or NullProgress(),
+            room=room or Room(limits),
         )
 
     def sync(self, listing: Listing) -> list[MirrorOutcome]:

@@ -204,7 +204,8 @@ def test_a_disk_that_is_too_small_is_said_before_anything_is_fetched(
     monkeypatch.setattr(Mirror, "free_bytes", lambda _: 1_000_000)
     outcome = node.one()
     assert isinstance(outcome.error, Unavailable) and outcome.error.reason == "DISK_FULL"
-    assert "3,012,000 bytes are missing" in outcome.error.message
+    assert "1.0 MB are free there, 4.0 MB are needed" in outcome.error.message
+    assert "free 3.0 MB on that disk; it goes on by itself" in outcome.error.remedy
     monkeypatch.undo()
     assert node.one().state is MirrorState.UPDATED
 

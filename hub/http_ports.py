@@ -1,6 +1,6 @@
-"""The ports that speak HTTP: the log's read path and the operator's pages, each where the settings say.
+"""The ports that speak HTTP: the log's read path, the operator's pages, metrics; each where the settings say.
 
-with http_ports(settings, hub, overview, limits) as ports:    # bound; raises Unavailable (PORT_TAKEN)
+with http_ports(settings, hub, overview, counters, limits) as ports:  # bound; raises Unavailable (PORT_TAKEN)
     await ports.start()
     ports.log_port, ports.web_port                            # None: not served
     await ports.stop()
@@ -12,6 +12,9 @@ from contextlib import contextmanager
 
 from core.limits import Limits
 from hub.config import HubSettings
+from hub.metrics.collector import HubCollector
+from hub.metrics.counters import Counters
+from hub.metrics.served import metrics_app
 from hub.overview.service import Overview
 from hub.services.hub import Hub
 from hub.web.app import pages_app
@@ -20,6 +23,7 @@ from hub.web.server import HttpPort
 from hub.web.threads import Threads
 
 _LOG_READER_THREADS = 2
+_SCRAPERS_MAX = 16
 _GRACE_S = 1.0  # what is read there is small, and anybody can ask again
 
 
@@ -38,6 +42,11 @@ class HttpPorts:
     def web_port(self) -> int | None:
         """Where the pages are."""
         return self._number("web")
+
+    @property
+    def metrics_port(self) -> int | None:
+        """Where Prometheus reads."""
+        return self._number("metrics")
 
     def add(self, table: str, port: HttpPort) -> None:
         """One more, by the table of the settings that asks for it."""
@@ -64,17 +73,34 @@ class HttpPorts:
 
 
 @contextmanager
-def http_ports(settings: HubSettings, hub: Hub, overview: Overview, limits: Limits) -> Generator[HttpPorts]:
+def http_ports(
+    settings: HubSettings, hub: Hub, overview: Overview, counters: Counters, limits: Limits
+) -> Generator[HttpPorts]:
     """The ports, bound. Raises `Unavailable` (PORT_TAKEN)."""
     ports = HttpPorts()
-    with ThreadPoolExecutor(_LOG_READER_THREADS, "hub-log-reader") as readers, Threads() as threads:
+    with (
+        ThreadPoolExecutor(_LOG_READER_THREADS, "hub-log-reader") as readers,
+        ThreadPoolExecutor(1, "hub-metrics") as scraper,
+        Threads() as threads,
+    ):
         try:
             if listen := settings.transparency.listen:
-                log = read_path(hub.log, readers, limits)
+                log = counters.counting(read_path(hub.log, readers, limits), "log")
                 ports.add("transparency", HttpPort(log, listen, table="transparency"))
             if listen := settings.web.listen:
                 pages = pages_app(hub, settings, overview, threads, limits)
-                ports.add("web", HttpPort(pages, listen, table="web"))
+                ports.add("web", HttpPort(counters.counting(pages, "pages"), listen, table="web"))
+            if listen := settings.metrics.listen:
+                metrics = metrics_app(HubCollector(hub, overview, counters), scraper)
+                ports.add(
+                    "metrics",
+                    HttpPort(
+                        counters.counting(metrics, "metrics"),
+                        listen,
+                        table="metrics",
+                        connections_max=_SCRAPERS_MAX,
+                    ),
+                )
             yield ports
         finally:
             ports.close()

@@ -19,10 +19,13 @@ from core.errors import Unavailable
 from core.limits import LIMITS, Limits
 from core.logs import get_logger
 from hub.addresses import join_address, split_address
+from hub.alerts.watch import EVERY_S as ALERTS_EVERY_S
+from hub.alerts.watch import AlertWatch, open_channels
 from hub.checkpoint_loop import CheckpointLoop
 from hub.config import HubSettings
 from hub.http_ports import http_ports
 from hub.lock import exclusive
+from hub.metrics.counters import Counters
 from hub.overview.service import Overview
 from hub.rpc.credentials import ServerIdentity
 from hub.rpc.endpoint import Endpoint
@@ -39,12 +42,13 @@ _log = get_logger("hub.server")
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """Where the hub listens now; `log_port`, `web_port` None: log or pages are not served over HTTP."""
+    """Where the hub listens now; `log_port`, `web_port`, `metrics_port` None: not served over HTTP."""
 
     node_port: int
     enrolment_port: int
     log_port: int | None = None
     web_port: int | None = None
+    metrics_port: int | None = None
 
 
 async def serve(
@@ -72,19 +76,24 @@ async def serve(
             quotas=settings.quotas,
         ) as hub,
     ):
+        overview, counters = Overview(hub, settings), Counters()
+        alerts = AlertWatch(hub, overview, settings, open_channels(settings, clock, limits), clock)
         duties = SigningDuties(hub, settings, administrator_keys, clock, limits)
         duties.perform()  # before the first connection: an expired certificate would refuse everybody
         with (
             ThreadPoolExecutor(settings.server.threads, "hub") as threads,
             ThreadPoolExecutor(_ENROLMENT_THREADS, "hub-enrolment") as enrolment_threads,
             ThreadPoolExecutor(_DUTY_THREADS, "hub-duty") as duty_threads,
-            http_ports(settings, hub, Overview(hub, settings), limits) as http,
+            ThreadPoolExecutor(1, "hub-alerts") as alert_thread,
+            http_ports(settings, hub, overview, counters, limits) as http,
         ):
             identity = ServerIdentity(settings.layout)
             checkpoints = CheckpointLoop(hub.log, limits.checkpoint_every_s, duty_threads)
-            endpoint = Endpoint(hub, checkpoints, identity, threads, enrolment_threads, clock, limits)
+            endpoint = Endpoint(
+                hub, checkpoints, identity, threads, enrolment_threads, clock, limits, counters
+            )
             bound = endpoint.bind(settings.listen, settings.enrol_listen)
-            ports = Started(*bound, http.log_port, http.web_port)
+            ports = Started(*bound, http.log_port, http.web_port, http.metrics_port)
             await endpoint.start()
             await http.start()
             hub.changes.start()
@@ -94,6 +103,7 @@ async def serve(
                 asyncio.create_task(_repeat(identity.refresh, EVERY_S, duty_threads)),
                 asyncio.create_task(_repeat(hub.retention.perform, _RETENTION_EVERY_S, duty_threads)),
                 asyncio.create_task(_repeat(hub.events.prune, _RETENTION_EVERY_S, duty_threads)),
+                asyncio.create_task(_repeat(alerts.perform, ALERTS_EVERY_S, alert_thread)),
             ]
             await endpoint.set_serving(serving=True)
             _log_started(settings, ports)
@@ -102,6 +112,7 @@ async def serve(
             await stopping.wait()
             _log.info("stopping", grace_s=settings.server.stop_grace_s)
             hub.retention.stop()
+            alerts.stop()
             for task in working:
                 task.cancel()
             await asyncio.wait(working)
@@ -118,6 +129,7 @@ def _log_started(settings: HubSettings, ports: Started) -> None:
         enrolment=_bound(settings.enrol_listen, ports.enrolment_port),
         log=_served(settings.transparency.listen, ports.log_port),
         pages=_served(settings.web.listen, ports.web_port),
+        metrics=_served(settings.metrics.listen, ports.metrics_port),
         address=settings.hub.address,
         directory=settings.hub.directory,
     )

@@ -34,6 +34,7 @@ from core.errors import SynclineError, Unavailable
 from core.limits import Limits
 from hub.addresses import join_address, split_address
 from hub.checkpoint_loop import CheckpointLoop
+from hub.metrics.counters import Counters
 from hub.rpc.calls import Calls, RpcContext, serialize
 from hub.rpc.catalogue import CatalogueCalls
 from hub.rpc.changes import ChangesCalls
@@ -70,8 +71,10 @@ class Endpoint:
         enrolment_threads: Executor,
         clock: Clock,
         limits: Limits,
+        counters: Counters | None = None,
     ) -> None:
         self._identity = identity
+        counters = counters or Counters()
         self._calls: Calls[Caller] = Calls(NodeGate(hub, clock), threads, limits, hub.log.refused)
         self._strangers: Calls[None] = Calls(StrangerGate(), enrolment_threads, limits, hub.log.refused)
         self._health = _Health()
@@ -80,11 +83,14 @@ class Endpoint:
             options=_stranger_options(limits), maximum_concurrent_rpcs=_ENROLMENT_CALLS_MAX
         )
         for service, methods in node_services(hub, checkpoints, self._calls, limits).items():
-            _register(self._nodes, service, methods)
+            _register(self._nodes, service, counters.counted(service, methods))
         _register(
             self._enrolment,
             "EnrolmentService",
-            enrolment_methods(EnrolmentCalls(hub.enrolment, limits), self._strangers),
+            counters.counted(
+                "EnrolmentService",
+                enrolment_methods(EnrolmentCalls(hub.enrolment, limits), self._strangers),
+            ),
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._enrolment)
         self._sweeper: asyncio.Task[None] | None = None

@@ -17,7 +17,7 @@ from hub.overview.facts import NOWHERE
 from hub.overview.holders import Place, Subject, holders
 from hub.overview.model import Attention, DatasetLine, DatasetView, Holder, Message, Severity, VersionView
 from hub.overview.policy_words import rule_view
-from hub.overview.report import Report
+from hub.overview.reports import Key, NodeReport
 from hub.services.hub import Hub
 from hub.storage import schema
 from security import envelope as dsse
@@ -29,7 +29,7 @@ from security.rules import Rule
 _VERSIONS_COUNT = 200
 _TERMS_LENGTH_MAX = 4_000
 
-Reports = Callable[[], Mapping[tuple[str, str], Report]]
+Reports = Callable[[sa.Connection], Mapping[Key, NodeReport]]
 """Each node's newest report, by partner and node."""
 
 
@@ -57,7 +57,8 @@ class OneDataset:
             rules, terms = _policy(connection, dataset)
             versions = _versions(connection, dataset, self._context.limits.remove_guard)
             held = acknowledged.of(connection, dataset, len(places))
-        found = holders(Subject(head, rules), places, held, self._reports(), now)
+            reports = self._reports(connection)
+        found = holders(Subject(head, rules), places, held, reports, now)
         declared = state.facts.get(dataset)
         return DatasetView(
             line=line,

@@ -19,6 +19,7 @@ from hub.overview.acknowledged import Held
 from hub.overview.model import Fault, Holder, HolderState, Message, Work
 from hub.overview.policy_words import Access, access
 from hub.overview.report import Report
+from hub.overview.reports import Key, NodeReport
 from hub.overview.shelves import Head
 from security.rules import FEDERATION, Rule
 
@@ -47,7 +48,7 @@ def holders(
     subject: Subject,
     places: Iterable[Place],
     held: Mapping[tuple[str, str], Held],
-    reports: Mapping[tuple[str, str], Report],
+    reports: Mapping[Key, NodeReport],
     now: datetime,
 ) -> tuple[Holder, ...]:
     """A line for each place, in the order of the places."""
@@ -61,7 +62,8 @@ def holders(
         head = subject.head
         granted = access(head.owner, concerned, head.policy_seq, place.partner, place.standing, now)
         key = place.partner, place.node or ""
-        found.append(_holder(head, place, granted, held.get(key), reports.get(key)))
+        report = reports.get(key)
+        found.append(_holder(head, place, granted, held.get(key), None if report is None else report.report))
     return tuple(found)
 
 

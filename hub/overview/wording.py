@@ -197,6 +197,33 @@ _DATASETS: dict[str, str] = {
     "holder.not-wanted": "its node does not mirror it; rule {rule} lets it read",
     "holder.not-wanted-holds": "its node no longer mirrors it and has version {seq}; rule {rule} lets it"
     " read",
+    # Leaves of the log, as something that happened
+    "log.version": "{partner} published version {seq} of {dataset}",
+    "log.version-withheld": "{partner} signed version {seq} of {dataset}; its bytes stay with {partner} until"
+    " a rule lets somebody read",
+    "log.policy": "{partner} put policy {seq} of {dataset} in force",
+    "log.delivery": "{dataset}, version {seq}: delivery to {partner} (node {node}) began, by rule {rule} of"
+    " policy {policy_seq}",
+    "log.acknowledgement": "{partner} (node {node}) holds {dataset}, version {seq}",
+    "log.registry": "registry {seq} is in force",
+    "log.refusals": "{count} calls were refused from {from} until {to}: {reasons}",
+    "log.alarm": "ALARM by {partner} (node {node}): {kind_word} ({id})",
+    "log.other": "{type} by {partner}: {dataset}",
+    "act.other": "{actor} {user}: {act} {object}",
+    "act.invite": "{partner} was invited (node {node})",
+    "act.approve": "{partner} (node {node}) was approved",
+    "act.reject": "{partner} (node {node}) was rejected",
+    "act.suspend": "{partner} was suspended",
+    "act.resume": "{partner} was resumed",
+    "act.revoke": "{partner} was revoked",
+    "act.rotate-keys": "{partner} (node {node}) asks for a new signing key",
+    "act.leave": "{partner} (node {node}) left the federation: {reason}",
+    "act.export": "evidence of {partner} was exported for {for}",
+    "act.continue-log": "the log continues after a restore: {reason}",
+    "act.add-content": "{partner} sent the withheld bytes of {dataset}, version {seq}",
+    # The hub's own housekeeping
+    "fsck": "fsck read everything again and found {problems} problems",
+    "fsck-clean": "fsck read everything again: it is what it must be",
     # Datasets that need somebody
     "attention.dataset-late": "{dataset} is late: a version was due {due}",
     "attention.dataset-left": "{owner} has left the federation: no more versions are expected",

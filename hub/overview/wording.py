@@ -58,11 +58,27 @@ _GENERAL = {
     "word.lane-gap": "a record of its own is missing from the log",
     "word.wrong-opening": "an opening that does not belong to its leaf",
     "word.dropped-leaf": "a version that the hub acknowledged is not in the log",
-    # Acts that wait for signatures
-    "word.act.enrol": "enrol",
+    # Acts of the operator, as requests name them
+    "word.act.invite": "invite",
+    "word.act.approve": "approve",
+    "word.act.reject": "reject",
+    "word.act.suspend": "suspend",
+    "word.act.resume": "resume",
     "word.act.revoke": "revoke",
-    "word.act.rotate": "change the signing key of",
-    "word.act.auditor": "enrol or revoke the auditor",
+    "word.act.acknowledge": "acknowledge an alarm of",
+    # Lines of attention, summed up
+    "word.kind.node-silent": "nodes that do not report",
+    "word.kind.node-stuck": "nodes that are stuck",
+    "word.kind.node-fault": "problems of nodes",
+    "word.kind.node-more": "nodes with more problems",
+    "word.kind.node-clock": "nodes with a wrong clock",
+    "word.kind.node-disk": "disks of nodes that are full",
+    "word.kind.node-disk-days": "disks of nodes that fill up",
+    "word.kind.node-certificate-due": "certificates of nodes that end soon",
+    "word.kind.node-certificate-expired": "certificates of nodes that have expired",
+    "word.kind.owner-decision": "datasets that wait for their owner",
+    "word.kind.quota-full": "quotas that are used up",
+    "word.kind.quota-near": "quotas that are nearly used up",
 }
 
 # --- what a person must look at (A) ------------------------------------------------------------------------
@@ -77,7 +93,11 @@ _ATTENTION = {
     "remedy.approval": "compare it by telephone, then approve it",
     "attention.request": "{asked_by} asks for a second person: {act_word} {object}",
     "remedy.request": "confirm or refuse it on the pages; nobody confirms what he has asked for",
-    "attention.signature": "waits for signatures: {act_word} {partner} {node}",
+    "attention.signature.enrol": "waits for signatures: enrol node {node} of {partner}",
+    "attention.signature.revoke": "waits for signatures: revoke {partner}",
+    "attention.signature.rotate": "waits for signatures: change the signing key of node {node} of {partner}",
+    "attention.signature.leave": "waits for signatures: node {node} of {partner} has left",
+    "attention.signature.auditor": "waits for signatures: enrol or revoke the auditor {partner}",
     "remedy.signature": "sign where the administrators' keys are",
     "attention.registry-expired": "the registry has expired ({expires}): nodes refuse to work",
     "attention.registry-due": "the registry is due for renewal; it ends {expires}",
@@ -118,18 +138,20 @@ _ATTENTION = {
     " renewed",
     "remedy.node-certificate": "a running node renews it by itself: ask {partner} what its log says",
     "attention.owner-decision": "{partner} (node {node}) must decide about {dataset}: {text}",
-    "attention.owner-decisions": "{count} datasets wait for their owners' decisions",
     "remedy.owner-decision": "{partner} looks with `syncline-node status` and approves or corrects it",
     "attention.quota-full": "{partner} has used up its quota: {used_bytes} of {quota_bytes}",
     "attention.quota-near": "{partner} has used {percent} % of its quota: {used_bytes} of {quota_bytes}",
     "remedy.quota": "raise it under [quota.partners] in hub.toml and restart the hub, or leave it",
     "attention.datasets-late": "{count} datasets are late, by their owners' own cadence",
     "remedy.datasets-late": "ask the owners: {owners}",
+    "attention.more": "and {count} more: {kind_word}",
+    "remedy.more": "the fleet's list has all of them",
 }
 
 # --- what happened to nodes (A) ----------------------------------------------------------------------------
 
 _NODE_EVENTS = {
+    "hub.started": "the hub began to run ({version})",
     "node.silent": "{partner} (node {node}) went silent: its last report came {last_seen}",
     "node.back": "{partner} (node {node}) reports again, after {silent_s}",
     "node.stuck": "{partner} (node {node}) is stuck with {left_bytes} to move",

@@ -44,10 +44,13 @@ bench: $(STAMP) ## Syncline and rsync over ssh on the same data (ARGS="--scale 0
 bench-evidence: $(STAMP) ## what checkpoints, proofs, witnesses and the auditor cost (ARGS="--only log --leaves 10000000")
 	$(BIN)/python -m benchmarks.evidence $(ARGS)
 
+pictures: $(STAMP) ## the screenshots of the documents, with the machine's own chromium
+	$(BIN)/python -m deploy.pictures
+
 lock: $(STAMP) ## bring requirements.lock in line with pyproject.toml (ARGS=--upgrade for newer versions)
 	$(BIN)/uv pip compile $(ARGS) --quiet --universal --generate-hashes --no-annotate --no-emit-index-url --no-header --all-extras --output-file requirements.lock pyproject.toml
 
 clean: ## remove what the commands above made
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis .demo .data
 
-.PHONY: help install demo test soak check protos bench bench-evidence lock clean
+.PHONY: help install demo test soak check protos bench bench-evidence pictures lock clean

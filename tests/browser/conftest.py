@@ -84,9 +84,10 @@ def serving(directory: Path, fleet: SeededFleet, port: int) -> Iterator[Site]:
     finally:
         if process.is_running:
             process.kill()
-        text = process.log()
-        sys.stderr.write(text[-6000:])
-        assert "bug" not in text, text
+        lines = process.log().splitlines()
+        sys.stderr.write("\n".join(line[:400] for line in lines[-20:]))
+        bugs = [line for line in lines if '"event": "bug' in line]
+        assert not bugs, bugs[0]
 
 
 @contextmanager

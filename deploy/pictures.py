@@ -1,0 +1,123 @@
+"""The pictures of the pages that the documents show: `python -m deploy.pictures [DIR]`, or `make pictures`.
+
+A fleet is seeded and served as a real hub, and looked at with the machine's own Chromium. Needs the extra `dev`.
+"""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+from playwright.sync_api import Browser, sync_playwright
+
+from core.clock import SystemClock
+from deploy.demo.fleet import seed
+from hub.services.hub import Hub
+
+_USER, _PASSWORD = "operator", "basalt and granite 7"
+_OPTIONS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+]
+_PORT = 7446
+_PATIENCE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One page as somebody sees it. `height` cuts a long page."""
+
+    name: str
+    path: str
+    width: int = 1280
+    height: int = 900
+    scheme: str = "light"
+    language: str = "en-GB"
+
+
+PICTURES = (
+    Picture("fleet", "/"),
+    Picture("fleet-dark", "/", scheme="dark"),
+    Picture("fleet-zh", "/", language="zh-CN"),
+    Picture("fleet-telephone", "/", width=390, height=844),
+    Picture("partner", "/partners/la-dgm"),
+    Picture("datasets", "/datasets"),
+    Picture("dataset", "/datasets/la-dgm/geology-1m", height=1400),
+    Picture("map", "/map"),
+    Picture("log", "/log"),
+    Picture("events", "/events"),
+    Picture("storage", "/storage"),
+)
+
+
+def main() -> None:
+    """Make every picture, or those named after the folder."""
+    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "docs/pictures")
+    wanted = sys.argv[2:]
+    folder.mkdir(parents=True, exist_ok=True)
+    root = Path(tempfile.mkdtemp(prefix="syncline-pictures-"))
+    try:
+        directory = root / "hub"
+        fleet = seed(directory, web_listen=f"127.0.0.1:{_PORT}")
+        with Hub.open(fleet.layout, clock=SystemClock()) as hub:
+            hub.users.add(_USER, _PASSWORD, ("operator",))
+        command = [Path(sys.executable).with_name("syncline-hub"), "--config", fleet.settings, "run"]
+        with (
+            (root / "hub.log").open("wb") as log,
+            subprocess.Popen(command, stdout=log, stderr=log) as served,
+        ):
+            try:
+                _wait()
+                with sync_playwright() as playwright:
+                    browser = playwright.chromium.launch(
+                        executable_path=shutil.which("chromium"), args=_OPTIONS
+                    )
+                    for picture in PICTURES:
+                        if not wanted or picture.name in wanted:
+                            _take(browser, picture, folder)
+            finally:
+                served.terminate()
+    finally:
+        shutil.rmtree(root)
+
+
+def _wait() -> None:
+    end = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{_PORT}/login", timeout=5)
+        except OSError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.2)
+        else:
+            return
+
+
+def _take(browser: Browser, picture: Picture, folder: Path) -> None:
+    context = browser.new_context(
+        viewport={"width": picture.width, "height": picture.height},
+        color_scheme="dark" if picture.scheme == "dark" else "light",
+        locale=picture.language,
+        timezone_id="Asia/Vientiane",
+    )
+    page = context.new_page()
+    page.goto(f"http://127.0.0.1:{_PORT}/login")
+    page.fill("input[name=user]", _USER)
+    page.fill("input[name=password]", _PASSWORD)
+    page.click("main form button")
+    page.goto(f"http://127.0.0.1:{_PORT}{picture.path}", wait_until="load")
+    page.screenshot(path=folder / f"{picture.name}.png")
+    context.close()
+    sys.stdout.write(f"{folder / picture.name}.png\n")
+
+
+if __name__ == "__main__":
+    main()

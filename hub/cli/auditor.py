@@ -8,8 +8,8 @@ from core.commands import ConfigOption, JsonOption, emit_json, new_group, say
 from core.errors import NEEDS_ATTENTION
 from core.names import check_partner
 from core.terminal import table
-from hub.cli.invite import parse_names
 from hub.cli.setting import KeysOption, keys_for, opened, same_config, settings_of
+from hub.services.agency_names import parse_names
 from hub.services.registry import Signed
 
 auditor = new_group("The federation's auditors, enrolled by its administrators.")

@@ -1,6 +1,5 @@
 """`syncline-hub invite PARTNER`: write a join file for one node of an agency."""
 
-import re
 from pathlib import Path
 from typing import Annotated
 
@@ -12,8 +11,7 @@ from core.commands import ConfigOption, say
 from core.errors import Conflict, InvalidInput
 from core.names import check_node, check_partner
 from hub.cli.setting import PartnerArgument, opened, same_config, settings_of
-
-_LANGUAGE = re.compile(r"([a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*)=(.+)", re.ASCII | re.DOTALL)
+from hub.services.agency_names import parse_names
 
 
 def invite(
@@ -74,15 +72,3 @@ def invite(
     else:
         say("  it prints a fingerprint; have it read to you over the telephone, then run")
         say(f'                     {command} approve {invited} --fingerprint "…"')
-
-
-def parse_names(given: list[str]) -> dict[str, str]:
-    """`TEXT` is English, `LANG=TEXT` any other language. Raises `InvalidInput` when one stands twice."""
-    names: dict[str, str] = {}
-    for text in given:
-        match = _LANGUAGE.fullmatch(text)
-        language, value = match.groups() if match else ("en", text)
-        if language in names or not value.strip():
-            raise InvalidInput(f"--name {text!r} is empty or its language stands twice")
-        names[language] = value.strip()
-    return names

@@ -263,6 +263,29 @@ _DATASETS: dict[str, str] = {
 _ACTS: dict[str, str] = {
     "login.refused": "Name or password are wrong, or the account is locked for a while after wrong passwords",
     "login.locked": "{user} was locked after too many wrong passwords",
+    "word.act.invite": "invite",
+    "word.act.approve": "approve",
+    "word.act.resume": "resume",
+    "word.act.suspend": "suspend",
+    "word.act.reject": "reject",
+    "word.done": "done",
+    "word.queued": "waits for the administrators' signatures",
+    "word.confirmed": "confirmed",
+    "word.refused": "refused",
+    "word.expired": "expired",
+    "act.failed": "Nothing was done: {problem} → {remedy}",
+    "act.waits": "{act_word} {partner}: this waits until a second person confirms it",
+    "act.ready": "{act_word} {partner}: confirmed; who asked for it fetches the join file now",
+    "act.refused": "{act_word} {partner}: refused; nothing was done",
+    "act.done.approve": "{partner} is a member; its node fetches the certificate by itself",
+    "act.queued.approve": "{partner} is accepted and waits for the administrators' signatures",
+    "act.done.reject": "The requests and invitations of {partner} that waited are worthless now",
+    "act.done.suspend": "{partner} is suspended: its calls are refused, its open streams end within seconds",
+    "act.done.resume": "{partner} may call again; its nodes come back by themselves",
+    "act.done.revoke": "{partner} is revoked: refused from now on, and struck in the signed registry",
+    "act.queued.revoke": "{partner} is refused from now on; the registry that strikes it waits for the"
+    " administrators' signatures",
+    "act.done.acknowledge": "The alarm of {partner} is acknowledged, in the log with your name and reason",
 }
 
 # --- alerts (G) --------------------------------------------------------------------------------------------

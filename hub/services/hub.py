@@ -22,6 +22,8 @@ from core.errors import Corrupt, InvalidInput
 from core.limits import LIMITS, Limits
 from hub.layout import Layout
 from hub.services import founding
+from hub.services.act_requests import ActRequests
+from hub.services.alarm_desk import AlarmDesk
 from hub.services.auditors import AuditorService
 from hub.services.catalogue import CatalogueService
 from hub.services.changes import ChangesService
@@ -41,6 +43,7 @@ from hub.services.retention import RetentionService
 from hub.services.rotation import RotationService
 from hub.services.sessions import SessionService
 from hub.services.sharing import SharingService
+from hub.services.transfer_board import TransferBoard
 from hub.services.translog import TransparencyLog
 from hub.services.users import UserService
 from hub.storage import schema
@@ -76,7 +79,8 @@ class Hub:
         self.log_continuation = LogContinuation(context, self.registry, self.translog)
         receipts = Receipts(context, self.registry)
         self.catalogue = CatalogueService(context, self.registry, self.sharing, self.translog, receipts)
-        self.content = ContentService(context, self.registry, self.sharing, self.translog)
+        self.transfers = TransferBoard(context)
+        self.content = ContentService(context, self.registry, self.sharing, self.translog, self.transfers)
         self.changes = ChangesService(context, self.registry, self.sharing)
         self.fleet = FleetService(context, self.registry, self.translog, self.events)
         self.export = ExportService(
@@ -86,6 +90,8 @@ class Hub:
         self.retention = RetentionService(context)
         self.users = UserService(context, self.translog, self.log.refused, self.events)
         self.sessions = SessionService(context, self.users)
+        self.act_requests = ActRequests(context, self.translog)
+        self.alarm_desk = AlarmDesk(context, self.translog)
 
     @property
     def context(self) -> Context:

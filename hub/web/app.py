@@ -9,10 +9,12 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from core.limits import LIMITS, Limits
+from hub.administrators import keep_registry
 from hub.config import HubSettings
 from hub.overview.service import Overview
+from hub.services.desk import Desk
 from hub.services.hub import Hub
-from hub.web import accounts
+from hub.web import accounts, acts
 from hub.web.guard import Guard
 from hub.web.notices import Notices
 from hub.web.pages import routes as page_routes
@@ -25,9 +27,15 @@ def pages_app(
 ) -> ASGIApp:
     """Raises `AssertionError` where a route has no rule in `hub.web.access`."""
     notices = Notices()
+    desk = Desk(
+        hub,
+        two_person=settings.web.two_person,
+        keep=lambda: keep_registry(settings.admin_keys, hub.registry.list_from),
+    )
     routes: list[BaseRoute] = [
-        *page_routes(overview, threads, basemap=settings.web.basemap, limits=limits),
+        *page_routes(overview, threads, basemap=settings.web.basemap, waiting=desk.requests, limits=limits),
         *accounts.routes(hub, settings, threads, limits),
+        *acts.routes(desk, threads, notices),
     ]
     guard = Guard(routes, hub, settings, threads, notices, limits)
     state = guard.app.state

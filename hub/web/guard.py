@@ -149,13 +149,15 @@ class Guard:
 
     async def _find_session(self, request: Request, rule: Rule) -> None:
         state, token = request.state, self._cookies.session(request.headers)
-        touch = rule.kind != "stream"
+        # A page that fetches itself again (static/live.js) is nobody's doing, and nobody reads its notice.
+        by_itself = rule.kind == "stream" or request.headers.get("syncline-live") is not None
+        touch = not by_itself
         sessions = self._hub.sessions
         if token is not None:
             state.session = await self._threads.run(lambda: sessions.look_up(token, touch=touch))
         if state.session is not None:
             state.csrf = state.session.csrf
-            if rule.kind == "page" and request.method == "GET":
+            if rule.kind == "page" and request.method == "GET" and not by_itself:
                 state.notice = self._notices.take(state.csrf)
         elif rule.is_open and (cookie := self._cookies.login(request.headers)) is not None:
             state.csrf = login_token(cookie)

@@ -23,6 +23,7 @@ from hub.services.context import Caller, Context
 from hub.services.recipes import fetcher
 from hub.services.registry import RegistryService
 from hub.services.sharing import SharingService, not_found
+from hub.services.transfer_board import Moved, TransferBoard
 from hub.services.translog import Record, TransparencyLog
 from hub.storage import schema
 from security.policy import Decision
@@ -59,9 +60,11 @@ class Upload:
         authorise: Callable[[], None],
         check_disk: Callable[[], None],
         context: Context,
+        moved: Moved,
         quota: int | None = None,
     ) -> None:
         self._store = store
+        self._moved = moved
         self._quota = quota
         self._authorise = authorise
         self._check_disk = check_disk
@@ -87,6 +90,7 @@ class Upload:
             self._until_look = _DISK_LOOK_BYTES
         self._store.put(unpack(frame, self._limits), raw_bytes_max=self._quota)
         self._frames += 1
+        self._moved.add(len(frame))
         self._pending_bytes += len(frame)
         self._until_look -= len(frame)
         return self._pending_bytes
@@ -105,6 +109,7 @@ class Upload:
 
         Never raises: nobody is waiting for this acknowledgement.
         """
+        self._moved.end()
         try:
             self.commit()
         except SynclineError as error:
@@ -115,7 +120,12 @@ class ContentService:
     """Chunks of owners' stores."""
 
     def __init__(
-        self, context: Context, registry: RegistryService, sharing: SharingService, translog: TransparencyLog
+        self,
+        context: Context,
+        registry: RegistryService,
+        sharing: SharingService,
+        translog: TransparencyLog,
+        transfers: TransferBoard,
     ) -> None:
         self._context = context
         self._database = context.database
@@ -124,6 +134,7 @@ class ContentService:
         self._registry = registry
         self._sharing = sharing
         self._translog = translog
+        self._transfers = transfers
 
     def find_missing(self, caller: Caller, ids: Sequence[ChunkId]) -> list[bool]:
         """For each id (at most `find_missing_count_max`), whether the caller's own store lacks it."""
@@ -142,7 +153,8 @@ class ContentService:
 
         authorise()
         store, quota = self._context.stores.of(caller.partner), self._context.quotas.of(caller.partner)
-        return Upload(store, authorise, self._check_disk, self._context, quota)
+        moved = self._transfers.begin(caller, None, "up")
+        return Upload(store, authorise, self._check_disk, self._context, moved, quota)
 
     def use(self, partner: PartnerId) -> Use:
         """What an owner's chunks take; also beside a running hub."""
@@ -170,12 +182,17 @@ class ContentService:
         refs = self._refs(recipe, stream, store, ranges)
         self._deliver(caller, dataset, manifest_id, decision)
         next_look = self._clock.monotonic() + self._limits.reauthorise_s
-        with _damage_is_the_operators(dataset):
-            for frame in pack(self._chunks(refs, store), self._limits):
-                if self._clock.monotonic() >= next_look:
-                    self._sharing.require(caller, dataset, READ)
-                    next_look = self._clock.monotonic() + self._limits.reauthorise_s
-                yield frame
+        moved = self._transfers.begin(caller, dataset, "down")
+        try:
+            with _damage_is_the_operators(dataset):
+                for frame in pack(self._chunks(refs, store), self._limits):
+                    if self._clock.monotonic() >= next_look:
+                        self._sharing.require(caller, dataset, READ)
+                        next_look = self._clock.monotonic() + self._limits.reauthorise_s
+                    moved.add(len(frame))
+                    yield frame
+        finally:
+            moved.end()
 
     def _root(self, dataset: DatasetId, manifest_id: str) -> bytes:
         table = schema.versions

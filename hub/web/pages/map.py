@@ -1,0 +1,91 @@
+"""Where the data are: footprints on a graticule, moved and magnified by links, and the same as a list.
+
+`/map?view=w,s,e,n&by=theme|freshness&dataset=owner/name`; without a view, all of the data, or the one dataset.
+"""
+
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from hub.overview.model import MapView
+from hub.web.drawing.basemap import Basemap
+from hub.web.drawing.footprints import DRAWN_MAX, By, Placed, footprints, place
+from hub.web.drawing.graticule import degrees, graticule
+from hub.web.drawing.projection import WIDTH, WORLD, View, extent, parse_view
+from hub.web.pages.handler import Build
+from hub.web.pages.source import Source
+from hub.web.render import render
+from sync.manifest import THEMES
+
+_LISTED_MAX = 200
+_FRESHNESS = ("fresh", "due", "late", "unknown")
+
+
+def show_map(overview: Source, basemap: Basemap | None) -> Build:
+    """`/map`."""
+
+    def build(request: Request) -> Response:
+        found = overview.map()
+        query = request.query_params
+        by: By = "freshness" if query.get("by") == "freshness" else "theme"
+        chosen = next((each for each in found.items if each.dataset == query.get("dataset")), None)
+        fitted = extent([each.bbox for each in found.items])
+        near = extent([chosen.bbox]).zoomed(1.8) if chosen is not None else fitted
+        view = parse_view(query.get("view", "")) or near
+        name = "" if chosen is None else chosen.dataset
+        placed = place(found.items, view)
+        return render(
+            request,
+            "map.html",
+            map=found,
+            view=view,
+            width=int(WIDTH),
+            net=graticule(view),
+            ground=basemap.drawn(view) if basemap is not None else "",
+            basemap=basemap,
+            prints=footprints(placed, by=by, chosen=name),
+            placed=placed[:_LISTED_MAX],
+            shown=len(placed),
+            drawn_max=DRAWN_MAX,
+            listed_max=_LISTED_MAX,
+            by=by,
+            chosen=name,
+            legend=_legend(found, placed, by),
+            links=_links(view, fitted, by, name),
+            degrees=degrees,
+        )
+
+    return build
+
+
+def _legend(found: MapView, placed: list[Placed], by: By) -> list[tuple[str, int]]:
+    """The words of the colours, and how many footprints on the sheet have each."""
+    words = [each.item.theme if by == "theme" else each.item.freshness for each in placed]
+    known = THEMES if by == "theme" else _FRESHNESS
+    return [
+        (word, words.count(word)) for word in known if any(_word(each, by) == word for each in found.items)
+    ]
+
+
+def _word(item: object, by: By) -> str:
+    return str(getattr(item, by))
+
+
+def _links(view: View, fitted: View, by: By, dataset: str) -> dict[str, str]:
+    def to(wanted: View, colours: str = by) -> str:
+        query = {"view": wanted.text, "by": colours, **({"dataset": dataset} if dataset else {})}
+        return f"/map?{urlencode(query)}"
+
+    return {
+        "closer": to(view.zoomed(0.5)),
+        "further": to(view.zoomed(2.0)),
+        "west": to(view.moved(-0.35, 0)),
+        "east": to(view.moved(0.35, 0)),
+        "north": to(view.moved(0, 0.35)),
+        "south": to(view.moved(0, -0.35)),
+        "data": to(fitted),
+        "world": to(WORLD),
+        "theme": to(view, "theme"),
+        "freshness": to(view, "freshness"),
+    }

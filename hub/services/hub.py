@@ -203,6 +203,7 @@ class Hub:
         self.changes.stop()
         self.fleet.stop()
         self.retention.stop()
+        self.transfers.stop()
         self.log.stop()
         self._context.stores.close()
         self._context.database.close()

@@ -2,8 +2,8 @@
 
 * What waits for a decision of this hub's people stands above all, alarms first; then what is urgent. Urgent
   is what makes `status` exit with 8; the rest are reminders.
-* A fleet that is silent as a whole is not told node by node: after `_OF_A_KIND_MAX` of a kind, one line
-  counts the rest. Decisions are never summed up.
+* A fleet that is silent as a whole is not told node by node: `summed_up` counts, in one line, what exceeds
+  `_OF_A_KIND_MAX` of a kind. Decisions are never summed up.
 * Nodes are not called silent while the hub does not run, or has begun a moment ago: then it is the hub that
   did not listen.
 
@@ -105,7 +105,7 @@ def attention(situation: Situation) -> tuple[Attention, ...]:
         *_of_datasets(situation),
     ]
     found.sort(key=lambda each: (not each.decision, not each.urgent, _SEVERITIES[each.severity]))
-    return tuple(_summed_up(found))
+    return tuple(found)
 
 
 def _decisions(situation: Situation) -> Iterator[Attention]:
@@ -222,7 +222,8 @@ def _of_datasets(situation: Situation) -> Iterator[Attention]:
         yield Found("datasets-late").warning(count=sum(late.values()), owners=shown, urgent=False)
 
 
-def _summed_up(found: Iterable[Attention]) -> Iterator[Attention]:
+def summed_up(found: Iterable[Attention]) -> Iterator[Attention]:
+    """For the whole fleet: not more than `_OF_A_KIND_MAX` of a kind, then how many more there are."""
     told: Counter[str] = Counter()
     left: dict[str, list[Attention]] = {}
     for each in found:

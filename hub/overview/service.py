@@ -10,7 +10,8 @@ pages show; they are kept for `limits.view_fresh_s`. Thread-safe.
 
 from core.names import DatasetId, PartnerId
 from hub.config import HubSettings
-from hub.overview.fleet import FleetReader
+from hub.overview.datasets import DatasetReader
+from hub.overview.fleet import FleetReader, Looked
 from hub.overview.model import (
     DatasetPage,
     DatasetView,
@@ -18,6 +19,7 @@ from hub.overview.model import (
     FleetView,
     LogView,
     MapView,
+    NodeView,
     PartnerView,
     StorageView,
     TransfersView,
@@ -29,9 +31,11 @@ from hub.services.hub import Hub
 class Overview:
     """Every question of the operator. Made by composition roots and commands."""
 
-    def __init__(self, hub: Hub, settings: HubSettings) -> None:
+    def __init__(self, hub: Hub, settings: HubSettings, command: str = "syncline-hub") -> None:
+        """`command`: how the operator calls `syncline-hub`, for the commands that are shown."""
         self._hub = hub
-        self._fleet = FleetReader(hub, settings)
+        self._datasets = DatasetReader(hub)
+        self._fleet = FleetReader(hub, settings, self._datasets, command)
 
     def revision(self) -> int:
         """Moves when anything that is shown may have changed; cheap."""
@@ -41,13 +45,25 @@ class Overview:
         """Every partner and node, the worst first, and what a person must look at."""
         return self._fleet.view()
 
+    def forget(self) -> None:
+        """Somebody has acted: what is asked next is read anew."""
+        self._fleet.forget()
+
+    def look(self) -> Looked:
+        """`fleet` with what it was made of; for duties of the running hub."""
+        return self._fleet.look()
+
+    def nodes(self) -> tuple[NodeView, ...]:
+        """Every node of the partners in good standing with all that it says, without its history."""
+        return self._fleet.nodes()
+
     def partner(self, partner: PartnerId) -> PartnerView:
         """One partner. Raises `InvalidInput` (NO_SUCH_PARTNER)."""
         return self._fleet.partner(partner)
 
     def datasets(self, search: DatasetSearch) -> DatasetPage:
         """The datasets that match."""
-        raise NotImplementedError
+        return self._datasets.page(search)
 
     def dataset(self, dataset: DatasetId) -> DatasetView:
         """One dataset. Raises `InvalidInput` (NO_SUCH_DATASET)."""

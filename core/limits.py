@@ -131,6 +131,8 @@ class Limits:
     mirror_keep_versions: int = 2
     mirror_keep_s: int = 24 * 3600
     report_every_s: float = 60.0
+    report_moving_s: float = 10.0  # while content moves
+    report_least_s: float = 5.0  # between two reports, whatever happens
 
     def __post_init__(self) -> None:
         assert 64 <= self.chunk_bytes_min <= self.chunk_bytes_avg <= self.chunk_bytes_max
@@ -148,6 +150,7 @@ class Limits:
         assert self.registry_renew_after_s < self.registry_valid_s
         assert self.certificate_backdate_s < self.certificate_valid_s
         assert self.session_idle_s <= self.session_s
+        assert self.report_every_min_s < self.report_least_s
         assert self.report_every_s * self.reports_missed_max < self.stuck_s
         assert self.sample_every_s < self.samples_keep_s
         assert self.retry_max_s + self.reports_missed_max * self.report_every_s < self.alert_reconnect_s

@@ -1,10 +1,10 @@
 """The daemon: what `syncline-node run` is made of.
 
-Two workers publish, one subscribes, one listens to the hub's doorbell, one witnesses the log and reports;
-the local socket answers at any time. Rules: events and the doorbell only hint, the periodic scan and the
-periodic look at the hub find what was missed; without a hub everything is tried for ever, with jittered
-backoff, and the report says since when; SIGTERM ends work between two datasets or, after a grace, breaks it
-off where it resumes.
+Two workers publish, one subscribes, one listens to the hub's doorbell, one witnesses the log, and one reports
+and does nothing else, so that no report waits for data nor data for a report; the local socket answers at any
+time. Rules: events and the doorbell only hint, the periodic scan and the periodic look at the hub find what
+was missed; without a hub everything is tried for ever, with jittered backoff, and the report says since when;
+SIGTERM ends work between two datasets or, after a grace, breaks it off where it resumes.
 
     Daemon(settings, passphrase, reload=SettingsFile(path)).run(stop)
 
@@ -29,13 +29,16 @@ from node.config import NodeSettings, PublishSection
 from node.control import ControlServer, Request, socket_path
 from node.declared import declared_by
 from node.engine import Engine
+from node.metrics import MetricsPort
 from node.publish import approve
+from node.reporting import Pace, state_of
 from node.results import Result
 from node.service_manager import ServiceManager
 from node.session import Connect, Session, connect_by_grpc
 from node.settings_file import SettingsFile
 from node.state import StateLock
-from node.watch import Watcher
+from node.status import StatusReport
+from node.watching import Watching
 from sync.retry import Backoff
 
 #: The task of the subscriber; every other task is the id of a published dataset.
@@ -48,6 +51,7 @@ _STOP_GRACE_S = 10.0
 _JOIN_S = 20.0
 _TURN_S = 1.0
 _TELL_EVERY_S = 0.5
+_LOOK_AFTER_S = 5.0
 
 log = get_logger("node.daemon")
 
@@ -87,11 +91,11 @@ class Daemon:
         self._agenda: Agenda[str, list[Result]] = Agenda(self._clock.monotonic)
         self._backoffs: dict[str, Backoff] = {}
         self._changed = threading.Event()
+        self._look_again = threading.Event()
         self._reloading = threading.Lock()
-        self._heard = threading.Event()
         self._failed: set[str] = set()
-        self._missing: dict[str, PublishSection] = {}
-        self._watcher: Watcher | None = None
+        self._look_after_at = 0.0
+        self._watching = Watching(self._clock, settings.partner, self._agenda.wake)
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set. Raises `Conflict` when another process holds the state directory."""
@@ -143,22 +147,50 @@ class Daemon:
             threading.Thread(target=self._worker, args=(engine, self._is_mirrors), name="subscribe")
         )
         workers.append(threading.Thread(target=self._doorbell, args=(engine,), name="doorbell"))
-        workers.append(threading.Thread(target=self._reporter, args=(engine,), name="report"))
+        workers.append(threading.Thread(target=self._witness, args=(engine,), name="witness"))
+        workers.append(threading.Thread(target=self._reporter, args=(session, engine), name="report"))
         for worker in workers:
             worker.daemon = True
             worker.start()
-        self._watch()
-        stack.callback(self._unwatch)
+        self._watching.begin(self._sections)
+        stack.callback(self._watching.end)
         words = f"{len(self._sections)} published, {len(self._settings.subscribe)} subscriptions"
         self._notify.ready(words)
         log.info("the node works", partner=self._settings.partner, publishes=len(self._sections))
+        metrics = MetricsPort(lambda: self._shown(session, engine), session.meter)
+        stack.callback(metrics.close)
         while not self._stop.is_set():
-            self._follow_changes()
+            self._look_after(session, engine, metrics)
+            self._watching.turn(self._stop, _TURN_S)
             if all(worker.is_alive() for worker in workers):
                 self._notify.alive()
             self._reload(session)
             session.board.flush()
         self._end(session, workers)
+
+    def _look_after(self, session: Session, engine: Engine, metrics: MetricsPort) -> None:
+        """What is looked at every few seconds, whatever else is done: eyes, disks, the metrics' port."""
+        if self._clock.monotonic() < self._look_after_at:
+            return
+        self._look_after_at = self._clock.monotonic() + _LOOK_AFTER_S
+        self._watching.show(session.board)
+        engine.vitals.refresh()
+        if engine.vitals.room_came_back():
+            for task in (*self._sections, MIRRORS):
+                self._agenda.wake(task)
+        try:
+            metrics.follow(self._settings.metrics.address)
+        except SynclineError as error:
+            if session.board.fault("metrics", error):
+                log.error(error.message, remedy=error.remedy)
+        else:
+            session.board.clear("metrics")
+
+    def _shown(self, session: Session, engine: Engine) -> StatusReport:
+        """The report of this moment."""
+        self._watching.show(session.board)
+        engine.vitals.refresh()
+        return session.board.report
 
     def _schedule(self) -> None:
         for dataset in self._sections:
@@ -195,14 +227,13 @@ class Daemon:
             self._schedule()
             for task in (*sections, MIRRORS):
                 self._agenda.wake(task)
-            self._unwatch()
-            self._watch()
+            self._watching.begin(sections)
 
     def _end(self, session: Session, workers: list[threading.Thread]) -> None:
         self._notify.stopping()
         log.info("stopping")
         self._agenda.close()
-        self._changed.set()
+        self._tell()
         busy = [worker for worker in workers if worker.name != "doorbell"]
         deadline = self._clock.monotonic() + _STOP_GRACE_S
         for worker in busy:
@@ -212,37 +243,6 @@ class Daemon:
         for worker in workers:
             worker.join(max(0.0, deadline - self._clock.monotonic()))
         log.info("stopped")
-
-    def _watch(self) -> None:
-        self._watcher = Watcher(self._clock, self._heard.set)
-        self._missing = dict(self._sections)
-        self._watch_what_came()
-
-    def _watch_what_came(self) -> None:
-        """Watch the folders that are there now, each from when it first is (a disk may be mounted late)."""
-        for dataset, section in list(self._missing.items()):
-            if self._watcher is not None and section.path.is_dir():
-                del self._missing[dataset]
-                self._watcher.watch(section.id(self._settings.partner), section.path)
-                self._agenda.wake(dataset)
-
-    def _unwatch(self) -> None:
-        watcher, self._watcher = self._watcher, None
-        if watcher is not None:
-            watcher.close()
-
-    def _follow_changes(self) -> None:
-        """Wait a turn, or less when something changes; wake the datasets that have come to rest."""
-        self._watch_what_came()
-        watcher = self._watcher
-        due_s = None if watcher is None else watcher.next_due_s()
-        if due_s is None:
-            self._heard.wait(_TURN_S)
-        else:
-            self._stop.wait(min(due_s, _TURN_S))
-        self._heard.clear()
-        for dataset in [] if watcher is None else watcher.take_due():
-            self._agenda.wake(str(dataset))
 
     def _is_published(self, task: str) -> bool:
         return task in self._sections
@@ -263,8 +263,13 @@ class Daemon:
                 self._failed.add(task)
             else:
                 self._failed.discard(task)
-            self._changed.set()
+            self._tell()
             self._agenda.done(task, results, again_in_s=again_in_s)
+
+    def _tell(self) -> None:
+        """Something may have changed: the reporter and the witness look."""
+        self._changed.set()
+        self._look_again.set()
 
     def _run_mirrors(self, engine: Engine) -> list[Result]:
         try:
@@ -310,33 +315,51 @@ class Daemon:
             engine.lost_contact()
             self._stop.wait(backoff.next_s())
 
-    def _reporter(self, engine: Engine) -> None:
-        """At once after a change, but not more often than every second; else every `report_every_s`."""
+    def _reporter(self, session: Session, engine: Engine) -> None:
+        """Tell the hub how this node is doing, at the pace of `node.reporting`; nothing else is done here."""
+        pace = Pace(self._limits, self._clock)
         while not self._stop.is_set():
-            self._changed.wait(self._limits.report_every_s)
-            self._changed.clear()
-            if self._stop.is_set():
-                return
             try:
-                self._report(engine)
+                self._report(session, engine, pace)
             except Exception as error:  # as in a worker
                 log.error("a bug; the node goes on", task="report", exc_info=error)
-            self._stop.wait(_TURN_S)
+                self._stop.wait(_TURN_S)
+            self._changed.wait(pace.wait_s(state_of(session.board.report)))
+            self._changed.clear()
 
-    def _report(self, engine: Engine) -> None:
+    def _report(self, session: Session, engine: Engine, pace: Pace) -> None:
+        engine.vitals.show_rates()
+        shown = state_of(session.board.report)
+        if not pace.is_due(shown):
+            return
+        pace.sent(shown)  # also when it fails: only the newest counts, and nothing piles up
         with suppress(SynclineError):
             engine.greet()
-            if engine.witness():
-                self._changed.set()  # there is more of the log to read
+            engine.vitals.refresh()
+            pace.sent(state_of(session.board.report))
             engine.report()
-            engine.collect()
+
+    def _witness(self, engine: Engine) -> None:
+        """Witness the log and fetch proofs after a change, and every `report_every_s`."""
+        while not self._stop.is_set():
+            try:
+                with suppress(SynclineError):
+                    engine.greet()
+                    if engine.witness():
+                        self._look_again.set()  # there is more of the log to read
+                    engine.collect()
+            except Exception as error:  # as in a worker
+                log.error("a bug; the node goes on", task="witness", exc_info=error)
+            self._stop.wait(_TURN_S)
+            self._look_again.wait(self._limits.report_every_s)
+            self._look_again.clear()
 
     def _handlers(
         self, session: Session, engine: Engine
     ) -> Mapping[str, Callable[[Request], Mapping[str, Any]]]:
         return {
             "ping": lambda _: {"running": True},
-            "status": lambda _: session.board.report.as_json(),
+            "status": lambda _: self._shown(session, engine).as_json(),
             "sync": lambda request: self._sync(session, engine, request),
             "approve": lambda request: self._approve(session, request),
             "decide-alarm": lambda request: self._decide(engine, request),
@@ -374,5 +397,5 @@ class Daemon:
         arguments = {name: str(request.arguments.get(name, "")) for name in ("name", "reason", "who")}
         decided = engine.decide(**arguments)
         self._agenda.wake(MIRRORS)  # what waited for this
-        self._changed.set()
+        self._tell()
         return decided.as_json()

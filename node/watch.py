@@ -120,6 +120,14 @@ class Debounce:
         return max(0.0, min(ends) - now) if ends else None
 
 
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A folder that could not be watched."""
+
+    why: str
+    remedy: str
+
+
 class Watcher:
     """Watches folders with the kernel's help. `on_change` is called from the watching thread."""
 
@@ -135,10 +143,17 @@ class Watcher:
         self._make_observer = make_observer
         self._observer: BaseObserver | None = None
         self._watches: dict[DatasetId, ObservedWatch] = {}
+        #: Datasets of which no events come: on network file systems, and those that were refused.
+        self.unwatched: set[DatasetId] = set()
+        #: Datasets that should be watched and could not be, and what to do about it.
+        self.refused: dict[DatasetId, Refused] = {}
 
     def watch(self, dataset: DatasetId, path: Path) -> bool:
         """Start to watch `path`; False (and a warning) where only scans can find changes."""
+        self.refused.pop(dataset, None)
+        self.unwatched.discard(dataset)
         if is_network_filesystem(path):
+            self.unwatched.add(dataset)
             _log.warning(
                 "on a network file system changes are found by scans only",
                 dataset=dataset,
@@ -152,6 +167,9 @@ class Watcher:
                 _Handler(self._heard, dataset), str(path), recursive=True, event_filter=EVENTS
             )
         except OSError as error:
+            self.unwatched.add(dataset)
+            why = f"{path} cannot be watched ({error.strerror or error}): changes are found by scans only"
+            self.refused[dataset] = Refused(why, _remedy(error))
             _log.warning(
                 "changes are found by scans only: the folder cannot be watched",
                 dataset=dataset,
@@ -165,6 +183,11 @@ class Watcher:
     def is_watched(self, dataset: DatasetId) -> bool:
         """Whether events arrive for `dataset`; a watcher that died hears nothing more."""
         return dataset in self._watches and self._observer is not None and self._observer.is_alive()
+
+    @property
+    def has_died(self) -> bool:
+        """Whether events came, and no more will."""
+        return self._observer is not None and not self._observer.is_alive()
 
     def unwatch(self, dataset: DatasetId) -> None:
         """Stop watching; fine when it was not watched."""

@@ -1,21 +1,25 @@
 """What keeps a restored hub from signing a second history: a file in its directory.
 
 A hub restored from an older state lacks leaves that others have seen. It must not sign anything under its old
-log's key before the administrators have begun a new log. `run` looks here first; `log continue` removes it.
+log's key before the administrators have begun a new log. `run` looks here first, and so does whoever signs a
+checkpoint; `log continue` removes it.
 
     refuse_unsettled(layout)             # Conflict (RESTORED)
     settle(layout)
 """
 
 import json
+from typing import TYPE_CHECKING
 
 from core import durable
 from core.errors import Conflict
-from hub.backup.snapshot import Snapshot
 from hub.layout import Layout
 
+if TYPE_CHECKING:  # services look here, and need not know what a snapshot is
+    from hub.backup.snapshot import Snapshot
 
-def leave(layout: Layout, snapshot: Snapshot) -> None:
+
+def leave(layout: Layout, snapshot: "Snapshot") -> None:
     """Mark a directory that was restored from `snapshot`."""
     value = {
         "snapshot": snapshot.id,

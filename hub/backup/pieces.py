@@ -12,9 +12,10 @@ so that objects of which little is needed do not stay for ever.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
-from core.limits import LIMITS, MIB
+from core.limits import KIB, LIMITS, MIB
 from core.progress import Progress
 from hub.backup.place import Place, Stored
 from hub.backup.seal import Seal
@@ -24,6 +25,8 @@ from security.digests import sha256_hex
 from sync.chunking import Chunker, chunk_id
 
 OBJECT_BYTES = 64 * MIB
+#: Smaller chunks than content's: a row that changes costs a page of 4 KiB, and its neighbours here.
+DATABASE_CHUNKS = replace(LIMITS, chunk_bytes_min=4 * KIB, chunk_bytes_avg=16 * KIB, chunk_bytes_max=64 * KIB)
 _UNDER_WAY_MAX = 1  # one object is written while the next is read and encrypted
 
 
@@ -137,7 +140,7 @@ def add_small(writer: ObjectWriter, files: Iterable[tuple[str, bytes]]) -> list[
 def chunks_of_file(path: Path) -> Iterator[tuple[str, memoryview]]:
     """The chunks of a file with their ids in hex. A view is valid until the next one."""
     with path.open("rb", buffering=0) as file:
-        for data in Chunker(LIMITS).stream(file):
+        for data in Chunker(DATABASE_CHUNKS).stream(file):
             yield chunk_id(data).hex(), data
 
 

@@ -45,9 +45,12 @@ app = commands.new_app(
         "log": "hub.cli.log:log",
         "datasets": "hub.cli.datasets:datasets",
         "export": "hub.cli.export:export",
+        "user": "hub.cli.user:user",
         "status": "hub.cli.status:status",
         "alerts": "hub.cli.alerts:alerts",
         "fsck": "hub.cli.fsck:fsck",
+        "backup": "hub.cli.backup:backup",
+        "restore": "hub.cli.restore:restore",
     },
 )
 

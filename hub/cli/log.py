@@ -9,7 +9,8 @@ from core.clock import SystemClock, format_instant
 from core.commands import ConfigOption, JsonOption, emit_json, new_group, say
 from core.errors import InvalidInput
 from hub.administrators import keep_registry, kept_registry, require_keys
-from hub.cli.setting import ago, instant, opened, passphrase, settings_of
+from hub.backup.marker import settle
+from hub.cli.setting import ago, instant, opened, passphrase, same_config, settings_of
 from hub.services.hub import Hub
 from security.tlog.position import continued
 
@@ -76,20 +77,27 @@ def go_on(
     what this copy holds. Nodes see by it that this is a restore and no attack, and owners send again what is
     missing.
     """
-    with opened(settings_of(ctx, config)) as hub:
+    settings = settings_of(ctx, config)
+    with opened(settings) as hub:
         signers = require_keys(keys, passphrase())
         taken = hub.log_continuation.take_in(kept_registry(keys))
         if taken:
             say(f"{taken} registry statements that this copy lacked were taken in from {keys}.")
         made = hub.log_continuation.begin(signers, _reason(hub, taken, reason), size)
         keep_registry(keys, hub.registry.list_from)
+        settle(settings.layout)
         hub.log.make_checkpoint(force=True)
+        strangers = hub.log_continuation.strangers()
         told = hub.registry.current().registry
         base = continued(told.logs, len(told.logs) - 1)
     assert base is not None
     say(f"{made.origin} continues {base[1].origin} after its first {base[1].size} leaves.")
     say(f"Registry {told.seq} says so until {format_instant(told.expires)}; nodes fetch it by themselves.")
-    say("Next: start the hub. Nodes that were enrolled after this copy was made join anew.")
+    command = same_config(ctx, config)
+    for partner, node in strangers:
+        say(f"Node {node} of {partner} was enrolled after this copy was made: it joins anew, with its data.")
+        say(f"  {command} invite {partner} --node {node} --replace --out {partner}.join")
+    say("Next: start the hub. Other nodes go on by themselves.")
 
 
 def _reason(hub: Hub, taken: int, reason: str | None) -> str:

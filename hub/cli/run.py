@@ -11,6 +11,7 @@ from core.allocator import keep_large_buffers
 from core.clock import SystemClock
 from core.commands import ConfigOption
 from hub.administrators import keys_at_hand
+from hub.backup.marker import refuse_unsettled
 from hub.cli.setting import passphrase, settings_of
 from hub.rpc.environment import ENVIRONMENT
 
@@ -18,6 +19,7 @@ from hub.rpc.environment import ENVIRONMENT
 def run(ctx: typer.Context, config: ConfigOption = None) -> None:
     """Serve until SIGTERM or Ctrl-C; then finish what is in flight and stop."""
     settings = settings_of(ctx, config)
+    refuse_unsettled(settings.layout)
     as_json = settings.log.format == "json" or (settings.log.format == "auto" and not sys.stderr.isatty())
     logs.configure(json=as_json, level=settings.log.level)
     os.environ.update(ENVIRONMENT)

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from core.errors import Conflict, InvalidInput, Unavailable
+from core.names import NodeName, PartnerId
 from hub.services.context import Context
 from hub.services.registry import RegistryService
 from hub.services.translog import Record, TransparencyLog
@@ -26,7 +27,7 @@ from hub.storage import schema
 from security import envelope as dsse
 from security.keys import Signer, WitnessKey
 from security.keystore import load_witness_key, save_witness_key
-from security.registry import Registry, RegistryLog
+from security.registry import REVOKED, Registry, RegistryLog
 
 #: Alarms that a node raises when a hub was turned back.
 _TURNED_BACK = ("two-histories", "rolled-back", "dropped-leaf", "hidden-registry")
@@ -64,6 +65,17 @@ class LogContinuation:
                 .select_from(table)
                 .where(table.c.kind.in_(_TURNED_BACK), table.c.leaf > (began or 0))
             ).scalar_one()
+
+    def strangers(self) -> list[tuple[PartnerId, NodeName]]:
+        """Nodes that the registry lists and this copy has never enrolled: they must join anew."""
+        state = self._registry.membership()
+        return [
+            (partner.id, node.name)
+            for partner in state.registry.registry.partners
+            if partner.state != REVOKED
+            for node in partner.nodes
+            if (partner.id, node.name) not in state.members
+        ]
 
     def begin(self, keys: Sequence[Signer], reason: str, size: int | None = None) -> RegistryLog:
         """A new log, in a registry that `keys` sign; it continues the checkpoint of `size` leaves.

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 
 from core.clock import format_instant
 from core.errors import Unavailable
+from hub.backup.marker import refuse_unsettled
 from hub.services.context import Context
 from hub.services.log import tree
 from hub.services.log.tree import Growth, Tiles, damaged
@@ -71,7 +72,7 @@ class Checkpoints:
         """Sign a checkpoint, if there is something new and the last was not made just now; whether it was.
 
         `force` is for commands and tests: without regard to the last one's age. Raises `Corrupt`
-        (LOG_DAMAGED), `Unavailable` (LOG_KEY_MISSING, BUSY, DISK_FULL).
+        (LOG_DAMAGED), `Conflict` (RESTORED), `Unavailable` (LOG_KEY_MISSING, BUSY, DISK_FULL).
         """
         with self._lock:
             while (step := self._prepare(force=force)) is not None:
@@ -175,6 +176,7 @@ class Checkpoints:
 
     def _key_of(self, logs: tuple[RegistryLog, ...]) -> WitnessKey:
         """The key of the current log; read again when the registry names another."""
+        refuse_unsettled(self._context.layout)
         log, path = logs[-1], self._context.layout.log_key_of(len(logs))
         if self._key is None or self._key.public != log.key:
             self._key = load_witness_key(path)

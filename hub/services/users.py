@@ -167,6 +167,11 @@ class UserService:
             self._log(connection, "user-add", wanted, roles=_text(allowed))
             return _user(_known(connection, wanted))
 
+    def get(self, name: str) -> User:
+        """Raises `InvalidInput` (NO_SUCH_USER)."""
+        with self._database.read() as connection:
+            return _user(_known(connection, name))
+
     def list(self) -> list[User]:
         """All of them, by name."""
         with self._database.read() as connection:

@@ -196,8 +196,10 @@ def _events(connection: sa.Connection, search: EventSearch, before: int) -> _Lan
             filters.append(not_by_index(table.c.partner) == search.partner)
     elif search.partner is not None:
         arm = (table.c.partner == search.partner,)
-    if search.kind is not None:
-        filters.append(table.c.kind == search.kind)
+    elif search.kind is not None:
+        arm = (table.c.kind == search.kind,)
+    if search.kind is not None and arm and (search.dataset or search.partner):
+        filters.append(not_by_index(table.c.kind) == search.kind)
     if search.severity is not None:
         filters.append(table.c.severity == search.severity)
     words = sa.func.coalesce

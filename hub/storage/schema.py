@@ -374,6 +374,7 @@ events = Table(
     Column("user", Text),
     Column("detail", Text, nullable=False),
     Index("ix_events_time", "time"),
+    Index("ix_events_kind", "kind", "number"),
     Index("ix_events_partner", "partner", "number"),
     Index("ix_events_dataset", "dataset", "number"),
 )

@@ -91,6 +91,7 @@ def upgrade() -> None:
         sa.Column("detail", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("number", name=op.f("pk_events")),
     )
+    op.create_index("ix_events_kind", "events", ["kind", "number"], unique=False)
     op.create_index("ix_events_dataset", "events", ["dataset", "number"], unique=False)
     op.create_index("ix_events_partner", "events", ["partner", "number"], unique=False)
     op.create_index("ix_events_time", "events", ["time"], unique=False)

@@ -1,0 +1,1 @@
+"""One file format each. Imported by the child alone: only here are the libraries of the extra `geo`."""

@@ -26,6 +26,8 @@ from hub.config import HubSettings
 from hub.http_ports import http_ports
 from hub.lock import exclusive
 from hub.metrics.counters import Counters
+from hub.overview.dead_man import EVERY_S as DEAD_MAN_EVERY_S
+from hub.overview.dead_man import DeadMan
 from hub.overview.service import Overview
 from hub.rpc.credentials import ServerIdentity
 from hub.rpc.endpoint import Endpoint
@@ -77,6 +79,7 @@ async def serve(
         ) as hub,
     ):
         overview, counters = Overview(hub, settings), Counters()
+        dead_man = DeadMan(hub, overview)
         alerts = AlertWatch(hub, overview, settings, open_channels(settings, clock, limits), clock)
         duties = SigningDuties(hub, settings, administrator_keys, clock, limits)
         duties.perform()  # before the first connection: an expired certificate would refuse everybody
@@ -97,12 +100,14 @@ async def serve(
             await endpoint.start()
             await http.start()
             hub.changes.start()
+            dead_man.begin()
             working = [
                 asyncio.create_task(checkpoints.run()),
                 asyncio.create_task(_repeat(duties.perform, EVERY_S, duty_threads)),
                 asyncio.create_task(_repeat(identity.refresh, EVERY_S, duty_threads)),
                 asyncio.create_task(_repeat(hub.retention.perform, _RETENTION_EVERY_S, duty_threads)),
                 asyncio.create_task(_repeat(hub.events.prune, _RETENTION_EVERY_S, duty_threads)),
+                asyncio.create_task(_repeat(dead_man.perform, DEAD_MAN_EVERY_S, duty_threads)),
                 asyncio.create_task(_repeat(alerts.perform, ALERTS_EVERY_S, alert_thread)),
             ]
             await endpoint.set_serving(serving=True)

@@ -1,4 +1,4 @@
-"""Hub, registry, catalogue and fleet over the wire: each method converts, delegates, converts.
+"""Hub, registry and catalogue over the wire: each method converts, delegates, converts.
 
 Pages are cut by count and by bytes, so that no answer exceeds what the other end accepts. A listing's pages
 belong to one view: when the view changes between two pages, the caller is told to begin again.
@@ -7,7 +7,7 @@ belong to one view: when the view changes between two pages, the caller is told 
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from syncline.v1 import catalogue_pb2, fleet_pb2, hub_pb2, registry_pb2
+from syncline.v1 import catalogue_pb2, hub_pb2, registry_pb2
 
 from core.errors import InvalidInput, Unavailable
 from core.limits import Limits
@@ -28,12 +28,6 @@ class CatalogueCalls:
 
     def get_hub_info(self, caller: Caller, _: hub_pb2.GetHubInfoRequest) -> hub_pb2.GetHubInfoResponse:
         return messages.hub_info_to_message(self._hub.info(caller))
-
-    def report_status(
-        self, caller: Caller, request: fleet_pb2.ReportStatusRequest
-    ) -> fleet_pb2.ReportStatusResponse:
-        report = messages.status_from_message(request, self._limits)
-        return messages.status_time_to_message(self._hub.fleet.report_status(caller, report))
 
     def list_registry(
         self, _: Caller, request: registry_pb2.ListRegistryRequest

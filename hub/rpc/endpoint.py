@@ -41,6 +41,7 @@ from hub.rpc.changes import ChangesCalls
 from hub.rpc.content import ContentCalls
 from hub.rpc.credentials import ServerIdentity
 from hub.rpc.enrolment import EnrolmentCalls
+from hub.rpc.fleet import FleetCalls
 from hub.rpc.gate import NodeGate, StrangerGate
 from hub.rpc.log import LogCalls
 from hub.services.context import Caller
@@ -136,10 +137,11 @@ def node_services(
     unary = CatalogueCalls(hub, limits)
     content = ContentCalls(hub.content, calls, limits)
     changes = ChangesCalls(hub.changes, calls)
+    fleet = FleetCalls(hub.fleet, calls, limits)
     log = LogCalls(hub.log, checkpoints, calls, limits)
     return {
         "HubService": {"GetHubInfo": calls.unary(unary.get_hub_info, hub_pb2.GetHubInfoRequest)},
-        "FleetService": {"ReportStatus": calls.unary(unary.report_status, fleet_pb2.ReportStatusRequest)},
+        "FleetService": {"ReportStatus": calls.waiting(fleet.report_status, fleet_pb2.ReportStatusRequest)},
         "RegistryService": {
             "ListRegistry": calls.unary(unary.list_registry, registry_pb2.ListRegistryRequest),
             "OfferRegistry": calls.unary(unary.offer_registry, registry_pb2.OfferRegistryRequest),

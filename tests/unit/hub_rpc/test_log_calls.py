@@ -32,7 +32,7 @@ from tests.unit.node_enrol.test_hub_client import DATASET, World
 QUICK = Limits(reauthorise_s=0.2, checkpoint_every_s=0.05)
 #: One checkpoint when the hub starts, and no other: whoever waits does so in vain.
 ONCE = Limits(reauthorise_s=0.2, checkpoint_every_s=3600, checkpoint_wait_s=0.3)
-FOR_EVER = Limits(reauthorise_s=0.2, checkpoint_every_s=3600, checkpoint_wait_s=3600)
+FOR_EVER = Limits(reauthorise_s=0.2, checkpoint_every_s=3600, checkpoint_wait_s=3600, call_timeout_s=7200)
 NOWHERE = 2**52
 
 

@@ -241,7 +241,7 @@ def test_a_bug_reaches_the_caller_as_an_incident_and_nothing_more(running: Any, 
         raise KeyError("the secret inside /var/lib/syncline-hub")
 
     member = running.enrol("la-dgm")
-    monkeypatch.setattr(FleetService, "report_status", fail)
+    monkeypatch.setattr(FleetService, "submit", fail)
     with member.channel() as channel, pytest.raises(grpc.RpcError) as caught:
         fleet_pb2_grpc.FleetServiceStub(channel).ReportStatus(
             fleet_pb2.ReportStatusRequest(status_json=b"{}"), timeout=10
@@ -259,7 +259,7 @@ def test_the_hubs_own_troubles_go_to_its_log_and_no_path_to_a_partner(running: A
         raise Unavailable("no space left for /var/lib/secret", remedy="free it", reason="DISK_FULL")
 
     member = running.enrol("la-dgm")
-    monkeypatch.setattr(FleetService, "report_status", fail)
+    monkeypatch.setattr(FleetService, "submit", fail)
     with member.channel() as channel, pytest.raises(grpc.RpcError) as caught:
         fleet_pb2_grpc.FleetServiceStub(channel).ReportStatus(
             fleet_pb2.ReportStatusRequest(status_json=b"{}"), timeout=10

@@ -63,7 +63,7 @@ def snapshot(path: Path, work_dir: Path) -> Generator[tuple[io.FileIO, Stat], No
             else:
                 _backup(path, target, "ro")
         except sqlite3.Error as error:
-            if error.sqlite_errorcode == sqlite3.SQLITE_FULL:  # the copy's disk, and no fault of the file
+            if "is full" in str(error):  # the copy's disk, and no fault of the file
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target)) from error
             raise NotNow(
                 f"{path.name} cannot be read as a database: {error}",

@@ -303,6 +303,12 @@ def translated(path: Path) -> Generator[None, None, None]:
     except sqlite3.OperationalError as error:
         if "malformed" in str(error):
             raise _corrupt(path, error) from error
+        if "is full" in str(error):
+            raise Unavailable(
+                f"the disk is full, of {path} or of temporary files",
+                remedy="free some space there; it goes on by itself",
+                reason="DISK_FULL",
+            ) from error
         if _is_on_read_only_disk(path):
             raise Unavailable(
                 f"the state database {path} cannot be used: its disk is mounted read-only",

@@ -18,10 +18,8 @@ from node.disks import Disks
 from node.moving import DOWN, UP
 from node.room import no_room
 from node.session import Session
-from node.status import DiskStatus, TransferStatus
+from node.status import DISK, DiskStatus, TransferStatus
 from security.keys import PublicKey
-
-FAULT = "disk"
 
 log = get_logger("node.vitals")
 
@@ -67,9 +65,9 @@ class Vitals:
         if full:
             self._was_full = True
             error = no_room(paths[full[0].name], _doing(full[0]), full[0].free_bytes, 0, kept)
-            if session.board.fault(FAULT, error):
+            if session.board.fault(DISK, error):
                 log.error(error.message, remedy=error.remedy)
-        elif session.board.clear(FAULT) or self._was_full:
+        elif session.board.clear(DISK) or self._was_full:
             self._was_full, self._came_back = False, True
             log.info("there is room on the disks again")
 

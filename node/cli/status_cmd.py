@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from importlib.metadata import version
 
 import typer
@@ -14,6 +15,7 @@ from core.terminal import bytes_text, table
 from node import control
 from node.alarms import Alarms
 from node.cli.opening import Opened, open_node
+from node.cli.own_lines import disk_warnings, left_text, own_lines, updates_text
 from node.declared import declared_by
 from node.status import (
     MEMBERSHIP,
@@ -99,14 +101,15 @@ def render(report: StatusReport) -> str:
     """The report for people."""
     parts = [_head(report)]
     if report.publish:
-        columns = ("publishes", "state", "version", "files", "size", "left", "last success")
-        parts.append(table(columns, [_published_row(each) for each in report.publish]))
+        columns = ("publishes", "state", "version", "files", "size", "left", "updates", "last success")
+        now = SystemClock().now()
+        parts.append(table(columns, [_published_row(each, now) for each in report.publish]))
     if report.mirrors:
         columns = ("mirrors", "state", "version", "newest", "left", "last success")
         parts.append(table(columns, [_mirror_row(each) for each in report.mirrors]))
     if not report.publish and not report.mirrors:
         parts.append("Nothing is published or mirrored yet.")
-    troubles = _troubles(report)
+    troubles = [*_troubles(report), *disk_warnings(report)]
     if troubles:
         parts.append("\n".join(troubles))
     return "\n\n".join(parts)
@@ -130,7 +133,7 @@ def _head(report: StatusReport) -> str:
         )
     if report.witness is not None:
         lines += _witness_lines(report.witness)
-    return "\n".join(lines)
+    return "\n".join([*lines, *own_lines(report)])
 
 
 def render_alarms(alarms: Sequence[AlarmStatus]) -> str:
@@ -161,15 +164,14 @@ def _witness_lines(seen: WitnessStatus) -> list[str]:
     return lines
 
 
-def _published_row(each: PublishedStatus) -> tuple[object, ...]:
+def _published_row(each: PublishedStatus, now: datetime) -> tuple[object, ...]:
     size = None if each.bytes is None else bytes_text(each.bytes)
-    left = bytes_text(each.bytes_left) if each.bytes_left else None
-    return (each.dataset, each.state, each.seq, each.files, size, left, each.last_success)
+    left, updates = left_text(each), updates_text(each, now)
+    return (each.dataset, each.state, each.seq, each.files, size, left, updates, each.last_success)
 
 
 def _mirror_row(each: MirrorStatus) -> tuple[object, ...]:
-    left = bytes_text(each.bytes_left) if each.bytes_left else None
-    return (each.dataset, each.state, each.seq, each.wanted_seq, left, each.last_success)
+    return (each.dataset, each.state, each.seq, each.wanted_seq, left_text(each), each.last_success)
 
 
 def _troubles(report: StatusReport) -> list[str]:

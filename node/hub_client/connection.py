@@ -12,6 +12,8 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import grpc
+
 from core.errors import SynclineError, Unavailable, Untrusted
 from core.limits import Limits
 from node.hub_client.channel import check_hub, secure_channel
@@ -40,11 +42,12 @@ class Connection:
         self.control.close()
         self.content.close()
 
-    def call(self, method: Any, message: Any) -> Any:
-        """One message, one answer."""
+    def call(self, method: Any, message: Any, *, compressed: bool = False) -> Any:
+        """One message, one answer. `compressed` is for what repeats itself."""
         self.check()
+        options = {"compression": grpc.Compression.Gzip} if compressed else {}
         with self.explained(), translated():
-            return self.started(method, message, timeout=self.limits.call_timeout_s)
+            return self.started(method, message, timeout=self.limits.call_timeout_s, **options)
 
     def guarded(self, call: Any, guard: ProgressGuard, convert: Any) -> Iterator[Any]:
         """A stream's messages, each of them converted and told to its guard."""

@@ -201,7 +201,10 @@ class GrpcHub(GrpcLog):
 
     def report_status(self, status_json: bytes) -> datetime:
         message = messages.status_to_message(status_json)
-        return messages.status_time_from_message(self._call(self._fleet.ReportStatus, message))
+        # A report of hundreds of datasets repeats its keys: it takes a tenth of the line, beside the content.
+        return messages.status_time_from_message(
+            self._call(self._fleet.ReportStatus, message, compressed=True)
+        )
 
     # Content
 

@@ -14,6 +14,7 @@ in docs/formats/status.md.
 from node.status.board import StatusBoard, empty_report, reconcile
 from node.status.file import FILE_NAME, load_report, read_report, report_path
 from node.status.model import (
+    DISK,
     FORMAT,
     MEMBERSHIP,
     AlarmStatus,
@@ -32,6 +33,7 @@ from node.status.model import (
 )
 
 __all__ = [
+    "DISK",
     "FILE_NAME",
     "FORMAT",
     "MEMBERSHIP",

@@ -23,6 +23,9 @@ FORMAT = 1
 #: The fault of a node that is no member of the federation yet.
 MEMBERSHIP = "membership"
 
+#: The fault of a node whose disk is so full that it has stopped.
+DISK = "disk"
+
 #: Who says where and when data are.
 Source = Literal["declared", "extracted", "unknown"]
 

@@ -98,6 +98,10 @@ class FleetReader:
                 self._looked = clock.monotonic(), self._look(clock.now())
             return self._looked[1]
 
+    def reports(self, connection: sa.Connection) -> Mapping[Key, NodeReport]:
+        """Each node's newest report, for other answers: parsed once for all."""
+        return self._reports.read(connection)
+
     def forget(self) -> None:
         """Make it anew at the next question."""
         with self._lock:

@@ -10,8 +10,12 @@ pages show; they are kept for `limits.view_fresh_s`. Thread-safe.
 
 from core.names import DatasetId, PartnerId
 from hub.config import HubSettings
+from hub.overview.dataset import OneDataset
 from hub.overview.datasets import DatasetReader
+from hub.overview.events import EventReader
 from hub.overview.fleet import FleetReader, Looked
+from hub.overview.log import LogReader
+from hub.overview.map import map_view
 from hub.overview.model import (
     DatasetPage,
     DatasetView,
@@ -25,6 +29,8 @@ from hub.overview.model import (
     TransfersView,
 )
 from hub.overview.search import DatasetSearch, EventSearch
+from hub.overview.storage import StorageReader
+from hub.overview.transfers import TransferReader
 from hub.services.hub import Hub
 
 
@@ -36,6 +42,11 @@ class Overview:
         self._hub = hub
         self._datasets = DatasetReader(hub)
         self._fleet = FleetReader(hub, settings, self._datasets, command)
+        self._dataset = OneDataset(hub, self._datasets, self._fleet.reports)
+        self._transfers = TransferReader(hub.context, self._fleet.reports)
+        self._events = EventReader(hub.context)
+        self._log = LogReader(hub, self._fleet.reports)
+        self._storage = StorageReader(hub.context)
 
     def revision(self) -> int:
         """Moves when anything that is shown may have changed; cheap."""
@@ -67,24 +78,24 @@ class Overview:
 
     def dataset(self, dataset: DatasetId) -> DatasetView:
         """One dataset. Raises `InvalidInput` (NO_SUCH_DATASET)."""
-        raise NotImplementedError
+        return self._dataset.view(dataset)
 
     def transfers(self) -> TransfersView:
         """What moves now, ended lately, and waits."""
-        raise NotImplementedError
+        return self._transfers.view()
 
     def events(self, search: EventSearch) -> EventPage:
         """What happened, the newest first."""
-        raise NotImplementedError
+        return self._events.page(search)
 
     def log(self) -> LogView:
         """The log, its witnesses, their alarms."""
-        raise NotImplementedError
+        return self._log.view()
 
     def storage(self) -> StorageView:
         """The hub's disk."""
-        raise NotImplementedError
+        return self._storage.view()
 
     def map(self) -> MapView:
         """Where the data are."""
-        raise NotImplementedError
+        return map_view(self._datasets, self._hub.context.clock)

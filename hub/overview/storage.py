@@ -5,25 +5,20 @@ reader.used()["la-dgm"]                  # what the quota counts, as last sample
 reader.of_owner("la-dgm")                # its history, for the partner's page
 """
 
-import os
 import threading
-from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from core.clock import format_instant, parse_instant
-from hub.overview.model import BackupView, Disk, OwnerStorage, StoragePoint, StorageView
+from core.clock import parse_instant
+from hub.overview.hub_line import hub_disk
+from hub.overview.model import BackupView, OwnerStorage, StoragePoint, StorageView
 from hub.services.context import Context
 from hub.services.storage_samples import WHOLE, database_bytes, latest_rows
 from hub.storage import schema
 
-#: How far back "as it went lately" goes, and how much of it there must be.
-_LATELY = timedelta(days=7)
-_LATELY_LEAST = timedelta(hours=6)
-_DAYS_MAX = 3650.0
-_DAY_S = 86_400.0
 _POINTS_COUNT = 200
 _OWNER_POINTS_COUNT = 30
 #: Owners whose history is drawn: those with most.
@@ -46,7 +41,7 @@ class StorageReader:
             owners = self._owners(connection)
             fsck_time, fsck_problems = _fsck(connection)
             return StorageView(
-                disk=self.disk(connection),
+                disk=hub_disk(connection, self._context.layout, self._context.clock.now()),
                 database_bytes=database_bytes(self._context.layout.database),
                 owners=owners,
                 history=_history(connection, WHOLE, _POINTS_COUNT),
@@ -54,25 +49,6 @@ class StorageReader:
                 fsck_problems=fsck_problems,
                 backups=_backups(connection),
             )
-
-    def disk(self, connection: sa.Connection) -> Disk:
-        """The hub's disk, and when it will be full if it goes on as it went lately."""
-        now, limits = self._context.clock.now(), self._context.limits
-        space = os.statvfs(self._context.layout.directory)
-        free = space.f_bavail * space.f_frsize
-        table = schema.storage_samples
-        rows = connection.execute(
-            sa.select(table.c.time, table.c.free_bytes)
-            .where(table.c.owner == WHOLE, table.c.time >= format_instant(now - _LATELY))
-            .order_by(table.c.time)
-        )
-        points = [(parse_instant(row.time), row.free_bytes) for row in rows if row.free_bytes is not None]
-        return Disk(
-            name="hub",
-            free_bytes=free,
-            total_bytes=space.f_blocks * space.f_frsize,
-            days_left=days_left([*points, (now, free)], limits.disk_reserve_bytes),
-        )
 
     def used(self, connection: sa.Connection | None = None) -> dict[str, int]:
         """What the quota counts of each owner, as last sampled."""
@@ -113,24 +89,6 @@ class StorageReader:
             if sampled != self._sampled:
                 self._latest, self._sampled = latest_rows(connection), sampled
             return self._latest
-
-
-def days_left(points: Sequence[tuple[datetime, int]], reserve_bytes: int) -> float | None:
-    """In how many days only the reserve is free, if free space goes on as these points went (the straight
-    line that fits them best). None: it does not shrink, or too little is known."""
-    if len(points) < 2 or points[-1][0] - points[0][0] < _LATELY_LEAST:
-        return None
-    start = points[0][0]
-    times = [(time - start).total_seconds() / _DAY_S for time, _ in points]
-    frees = [float(free) for _, free in points]
-    mean_time, mean_free = sum(times) / len(times), sum(frees) / len(frees)
-    spread = sum((time - mean_time) ** 2 for time in times)
-    together = sum((time - mean_time) * (free - mean_free) for time, free in zip(times, frees, strict=True))
-    per_day = together / spread if spread else 0.0
-    if per_day >= 0:
-        return None
-    left = max(0.0, frees[-1] - reserve_bytes) / -per_day
-    return round(left, 1) if left <= _DAYS_MAX else None
 
 
 def _history(connection: sa.Connection, owner: str, count: int) -> tuple[StoragePoint, ...]:

@@ -38,6 +38,8 @@ from hub.signing_duties import EVERY_S, SigningDuties
 _ENROLMENT_THREADS = 2
 _DUTY_THREADS = 4
 _RETENTION_EVERY_S = 3600.0
+_SAMPLE_EVERY_S = 3600.0
+_BOARD_EVERY_S = 1.5
 
 _log = get_logger("hub.server")
 
@@ -97,6 +99,7 @@ async def serve(
             )
             bound = endpoint.bind(settings.listen, settings.enrol_listen)
             ports = Started(*bound, http.log_port, http.web_port, http.metrics_port)
+            hub.transfers.start()
             await endpoint.start()
             await http.start()
             hub.changes.start()
@@ -107,6 +110,10 @@ async def serve(
                 asyncio.create_task(_repeat(identity.refresh, EVERY_S, duty_threads)),
                 asyncio.create_task(_repeat(hub.retention.perform, _RETENTION_EVERY_S, duty_threads)),
                 asyncio.create_task(_repeat(hub.events.prune, _RETENTION_EVERY_S, duty_threads)),
+                asyncio.create_task(_repeat(hub.transfers.flush, _BOARD_EVERY_S, duty_threads)),
+                asyncio.create_task(
+                    _repeat(hub.storage_samples.sample, _SAMPLE_EVERY_S, duty_threads, at_once=True)
+                ),
                 asyncio.create_task(_repeat(dead_man.perform, DEAD_MAN_EVERY_S, duty_threads)),
                 asyncio.create_task(_repeat(alerts.perform, ALERTS_EVERY_S, alert_thread)),
             ]
@@ -156,12 +163,16 @@ def _stop_on_signals() -> asyncio.Event:
     return stopping
 
 
-async def _repeat(work: Callable[[], object], every_s: float, threads: ThreadPoolExecutor) -> None:
+async def _repeat(
+    work: Callable[[], object], every_s: float, threads: ThreadPoolExecutor, *, at_once: bool = False
+) -> None:
     """Run `work` in a thread, again and again. It must not die: a failure is logged, the next turn comes."""
     loop = asyncio.get_running_loop()
     last_complaint = 0.0
+    wait_s = 0.0 if at_once else every_s
     while True:
-        await asyncio.sleep(every_s)
+        await asyncio.sleep(wait_s)
+        wait_s = every_s
         try:
             await loop.run_in_executor(threads, work)
         except Unavailable as error:

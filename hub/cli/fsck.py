@@ -5,9 +5,10 @@ from typing import Annotated
 import typer
 
 from core.commands import ConfigOption, JsonOption, emit_json, say
-from core.errors import Corrupt
+from core.errors import Corrupt, SynclineError
 from hub.cli.setting import opened, settings_of
 from hub.lock import exclusive
+from hub.services.hub import Hub
 
 
 def fsck(
@@ -30,6 +31,7 @@ def fsck(
                 typer.echo(line, err=True)
     with opened(settings) as hub:
         findings = list(hub.fsck.check())
+        _note(hub, len(findings))
     if as_json:
         emit_json({"findings": findings})
     else:
@@ -39,3 +41,11 @@ def fsck(
         raise Corrupt(f"{len(findings)} thing(s) are not what they must be", remedy="see each line above")
     if not as_json:
         say("Everything stored here is what it must be.")
+
+
+def _note(hub: Hub, problems: int) -> None:
+    """For the pages. What was found is told even where nothing can be written any more."""
+    try:
+        hub.events.note("fsck", "error" if problems else "info", detail={"problems": problems})
+    except SynclineError as error:
+        typer.echo(f"the result could not be noted: {error.message}", err=True)

@@ -245,7 +245,6 @@ _DATASETS: dict[str, str] = {
     "act.add-content": "{partner} sent the withheld bytes of {dataset}, version {seq}",
     # The hub's own housekeeping
     "fsck": "fsck read everything again and found {problems} problems",
-    "fsck-clean": "fsck read everything again: it is what it must be",
     # Datasets that need somebody
     "attention.dataset-late": "{dataset} is late: a version was due {due}",
     "attention.dataset-left": "{owner} has left the federation: no more versions are expected",

@@ -43,6 +43,7 @@ from hub.services.retention import RetentionService
 from hub.services.rotation import RotationService
 from hub.services.sessions import SessionService
 from hub.services.sharing import SharingService
+from hub.services.storage_samples import StorageSampler
 from hub.services.transfer_board import TransferBoard
 from hub.services.translog import TransparencyLog
 from hub.services.users import UserService
@@ -87,6 +88,7 @@ class Hub:
             context, self.registry, self.sharing, self.auditors, self.translog, self.log
         )
         self.fsck = FsckService(context)
+        self.storage_samples = StorageSampler(context)
         self.retention = RetentionService(context)
         self.users = UserService(context, self.translog, self.log.refused, self.events)
         self.sessions = SessionService(context, self.users)

@@ -82,6 +82,14 @@ class MirrorTable:
                 for statement in filter(str.strip, _SCHEMA.split(";")):
                     database.conn.execute(statement)
 
+    def acknowledged_in(self, key: str) -> str | None:
+        """The continued log to whose hub the mirror's acknowledgement was sent again."""
+        return self._state.get_meta(f"acknowledged_in:{key}")
+
+    def set_acknowledged_in(self, key: str, origin: str) -> None:
+        """It was."""
+        self._state.set_meta(f"acknowledged_in:{key}", origin)
+
     def all(self) -> list[MirrorRow]:
         """Every mirror, by dataset and path."""
         return [_mirror(row) for row in self._rows("mirrors", "1 ORDER BY dataset, path", [])]

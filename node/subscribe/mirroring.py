@@ -15,7 +15,7 @@ from pathlib import Path
 
 from core import durable
 from core.clock import Clock, format_instant
-from core.errors import Conflict, Corrupt, Denied, InvalidInput, SynclineError, Unavailable
+from core.errors import Conflict, Corrupt, Denied, InvalidInput, SynclineError, Unavailable, Untrusted
 from core.limits import Limits
 from core.logs import get_logger
 from core.names import DatasetId, NodeName, PartnerId
@@ -446,14 +446,26 @@ class Mirroring:
     # What follows
 
     def _acknowledge(self) -> None:
-        """Send the acknowledgement that is owed. A hub that is away gets it later."""
-        if self.row.acknowledged or self.row.acknowledgement is None:
+        """Send the acknowledgement that is owed. A hub that is away gets it later.
+
+        A hub whose log continues another was restored, and may have lost it: it gets it once more, byte for
+        byte; one that has it answers with the first one's leaf.
+        """
+        mirrors, key = self._tools.mirrors, self.row.key
+        current = self._tools.trust.current().registry.logs[-1]
+        again = current.continues is not None and mirrors.acknowledged_in(key) != current.origin
+        if self.row.acknowledgement is None or (self.row.acknowledged and not again):
             return
         try:
             self._tools.hub.acknowledge(self.row.acknowledgement)
-        except (Unavailable, Denied) as error:
+        except (Unavailable, Denied, Untrusted) as error:
+            # What a restored hub lacks (the version, its policy) its owner sends again: then it takes this.
+            if isinstance(error, Untrusted) and not (again and error.reason == "UNKNOWN_POLICY"):
+                raise
             log.info("acknowledgement waits", dataset=self._dataset, error=error.message)
             return
+        if again:
+            mirrors.set_acknowledged_in(key, current.origin)
         self._put(acknowledged=True)
 
     def _look(self, mirror: Mirror) -> bool:

@@ -33,6 +33,7 @@ from node.metrics import MetricsPort
 from node.publish import approve
 from node.reporting import Pace, state_of
 from node.results import Result
+from node.room import Usage, disk_usage
 from node.service_manager import ServiceManager
 from node.session import Connect, Session, connect_by_grpc
 from node.settings_file import SettingsFile
@@ -64,6 +65,7 @@ class Daemon:
         settings_file: read again when it changes; None for settings that never do.
         notify: whom to tell of readiness and life.
         connect: how to reach the hub; tests give another way.
+        usage: how much a disk has left.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class Daemon:
         random: Random | None = None,
         limits: Limits = LIMITS,
         connect: Connect = connect_by_grpc,
+        usage: Usage = disk_usage,
     ) -> None:
         self._settings = settings
         self._passphrase = passphrase
@@ -86,6 +89,7 @@ class Daemon:
         self._random = random or SystemRandom()
         self._limits = limits
         self._connect = connect
+        self._usage = usage
         self._stop = threading.Event()
         self._sections = {str(each.id(settings.partner)): each for each in settings.publish}
         self._agenda: Agenda[str, list[Result]] = Agenda(self._clock.monotonic)
@@ -116,6 +120,7 @@ class Daemon:
                     random=self._random,
                     limits=self._limits,
                     connect=self._connect,
+                    usage=self._usage,
                 )
             )
             session.board.facts(daemon_running=True, started=format_instant(self._clock.now()))
@@ -149,6 +154,7 @@ class Daemon:
         workers.append(threading.Thread(target=self._doorbell, args=(engine,), name="doorbell"))
         workers.append(threading.Thread(target=self._witness, args=(engine,), name="witness"))
         workers.append(threading.Thread(target=self._reporter, args=(session, engine), name="report"))
+        workers.append(threading.Thread(target=engine.places.work, args=(self._tell,), name="places"))
         for worker in workers:
             worker.daemon = True
             worker.start()
@@ -166,13 +172,13 @@ class Daemon:
                 self._notify.alive()
             self._reload(session)
             session.board.flush()
-        self._end(session, workers)
+        self._end(session, engine, workers)
 
     def _look_after(self, session: Session, engine: Engine, metrics: MetricsPort) -> None:
         """What is looked at every few seconds, whatever else is done: eyes, disks, the metrics' port."""
         if self._clock.monotonic() < self._look_after_at:
             return
-        self._look_after_at = self._clock.monotonic() + _LOOK_AFTER_S
+        self._look_after_at = self._clock.monotonic() + min(_LOOK_AFTER_S, self._limits.report_every_s)
         self._watching.show(session.board)
         engine.vitals.refresh()
         if engine.vitals.room_came_back():
@@ -229,10 +235,11 @@ class Daemon:
                 self._agenda.wake(task)
             self._watching.begin(sections)
 
-    def _end(self, session: Session, workers: list[threading.Thread]) -> None:
+    def _end(self, session: Session, engine: Engine, workers: list[threading.Thread]) -> None:
         self._notify.stopping()
         log.info("stopping")
         self._agenda.close()
+        engine.places.stop()
         self._tell()
         busy = [worker for worker in workers if worker.name != "doorbell"]
         deadline = self._clock.monotonic() + _STOP_GRACE_S

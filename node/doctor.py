@@ -24,6 +24,7 @@ from core.names import NodeName
 from core.terminal import bytes_text
 from node.alarms import Alarms
 from node.config import NodeSettings
+from node.geo.reader import is_installed
 from node.identity import NodeIdentity
 from node.state import DATABASE_NAME, NodeState
 from node.trust import TrustStore
@@ -73,7 +74,7 @@ def examine(patient: Patient) -> list[Finding]:
     findings: list[Finding] = []
     for check in (
         check_alarms, check_state_folder, check_state_database, check_publish_folders, check_mirror_folders,
-        check_watches, check_keys, check_registry, check_certificate, check_hub,
+        check_watches, check_places, check_keys, check_registry, check_certificate, check_hub,
     ):  # fmt: skip
         name = check.__name__.removeprefix("check_").replace("_", " ")
         try:
@@ -191,6 +192,14 @@ def check_mirror_folders(patient: Patient) -> Iterator[Finding]:
             )
         else:
             yield from _room(name, folder, patient.limits)
+
+
+def check_places(patient: Patient) -> Iterator[Finding]:
+    """Where and when data are can be found out from the files."""
+    settings = patient.settings
+    if settings.publish and settings.geo.extract and not is_installed():
+        told = "the extra geo is not installed: only a declared bbox and period are known"
+        yield Finding("places", "ok", told)
 
 
 def check_watches(patient: Patient) -> Iterator[Finding]:

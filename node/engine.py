@@ -12,6 +12,7 @@ one dataset in one at a time, `subscribe` in one at a time).
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from core.clock import format_instant
@@ -22,6 +23,7 @@ from core.progress import NullProgress, Progress
 from node.alarms import ALARM, HISTORY, Alarm, Alarms, summary
 from node.board_progress import BoardProgress
 from node.config import PublishSection
+from node.geo.keeper import PlaceKeeper
 from node.greeting import Reception
 from node.materialise import system_errors
 from node.moving import metered
@@ -71,6 +73,7 @@ class Engine:
             limits=session.limits,
         )
         self.vitals = Vitals(session)
+        self.places = PlaceKeeper(session)
         self._view = Witnessed(session.settings.node.state_dir, session.state, session.clock, session.limits)
 
     def run_pass(self, progress: Progress | None = None) -> PassOutcome:
@@ -97,6 +100,9 @@ class Engine:
         except SynclineError as error:
             errors["report"] = error
         self.collect()  # at the end: by now a checkpoint covers what was published
+        if not self._stopping() and self.places.run():
+            with suppress(SynclineError):
+                self.report()
         return self.outcome(results, errors)
 
     def outcome(
@@ -146,6 +152,7 @@ class Engine:
         finally:
             shown.end()
         self._note_published(dataset, outcome)
+        self.places.want(dataset, changed=outcome.changed)
         return Result(
             "publish",
             dataset,

@@ -44,17 +44,17 @@ class PlaceKeeper:
         self._is_able = is_able
         self._wanted: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._waiting: set[str] = set()
-        self._complete: set[str] = set()
+        self._known: dict[str, Place] = {}
         self._guard = threading.Lock()
         self._stopped = False
         self._told = False
 
     def want(self, dataset: str, *, changed: bool) -> None:
-        """Have it looked at, if it has changed or its last look was not complete."""
+        """Have it looked at; without a change since the last complete look, that one's answer stays."""
         with self._guard:
             if changed:
-                self._complete.discard(dataset)
-            if dataset in self._waiting or dataset in self._complete:
+                self._known.pop(dataset, None)
+            if dataset in self._waiting:
                 return
             self._waiting.add(dataset)
         self._wanted.put(dataset)
@@ -86,6 +86,7 @@ class PlaceKeeper:
         """Look at one; whether the board has changed."""
         with self._guard:
             self._waiting.discard(dataset)
+            place = self._known.get(dataset)
         settings = self._session.settings
         section = next((each for each in settings.publish if each.id(settings.partner) == dataset), None)
         if section is None:
@@ -93,7 +94,7 @@ class PlaceKeeper:
         declared = Declared.of(section, settings)
         if not declared.extracts or not self._can_look():
             return False
-        place = self._find(section, stopping)
+        place = place or self._find(section, stopping)
         return place is not None and self._note(dataset, declared, place)
 
     def _find(self, section: PublishSection, stopping: Callable[[], bool]) -> Place | None:
@@ -108,7 +109,8 @@ class PlaceKeeper:
             return None
         if look.is_complete:
             with self._guard:
-                self._complete.add(dataset)
+                if dataset not in self._waiting:  # else it has changed meanwhile
+                    self._known[dataset] = look.place
         return look.place if look.is_complete or not stopping() else None  # else what was found is a part
 
     def _note(self, dataset: str, declared: Declared, place: Place) -> bool:

@@ -22,8 +22,8 @@ from hub.services.registry import Signed
 from security.join import same_fingerprint
 from security.keys import Signer
 
-#: `queued`: waits for the administrators' signatures; `waits`: for a second person; `ready`: confirmed, a join
-#: file can be fetched.
+#: `queued`: waits for the administrators' signatures; `waits`: for a second person; `ready`: a join file can
+#: be fetched.
 Became = Literal["done", "queued", "waits", "ready", "refused"]
 
 INVITE, APPROVE, RESUME, REVOKE = "invite", "approve", "resume", "revoke"

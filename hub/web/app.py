@@ -14,7 +14,7 @@ from hub.config import HubSettings
 from hub.overview.service import Overview
 from hub.services.desk import Desk
 from hub.services.hub import Hub
-from hub.web import accounts, acts
+from hub.web import accounts, acts, api, export
 from hub.web.guard import Guard
 from hub.web.notices import Notices
 from hub.web.pages import routes as page_routes
@@ -36,6 +36,8 @@ def pages_app(
         *page_routes(overview, threads, basemap=settings.web.basemap, waiting=desk.requests, limits=limits),
         *accounts.routes(hub, settings, threads, limits),
         *acts.routes(desk, threads, notices),
+        *api.routes(overview, threads),
+        export.route(hub, threads, limits),
     ]
     guard = Guard(routes, hub, settings, threads, notices, limits)
     state = guard.app.state

@@ -9,6 +9,7 @@
 """
 
 import asyncio
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
@@ -28,6 +29,8 @@ class Threads:
     """Two small pools with bounded queues."""
 
     def __init__(self, count: int = _PAGE_THREADS, *, slow_waiting_max: int = _SLOW_WAITING_MAX) -> None:
+        self.stopping = threading.Event()
+        """Set when nobody waits any more: work that takes long gives up."""
         self._pages = _Pool(ThreadPoolExecutor(count, "hub-pages"), _PAGES_WAITING_MAX)
         self._slow = _Pool(ThreadPoolExecutor(_SLOW_THREADS, "hub-pages-slow"), slow_waiting_max)
 
@@ -41,6 +44,7 @@ class Threads:
 
     def close(self) -> None:
         """Wait for what is under way."""
+        self.stopping.set()
         self._pages.close()
         self._slow.close()
 

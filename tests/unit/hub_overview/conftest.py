@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from core.limits import Limits
+from hub.overview.service import Overview
 from tests.simulation.federation import TestFederation, make_federation
+from tests.unit.hub_overview.telling import overview_of
 
 #: Boundaries are reached with little.
 SMALL = Limits(
@@ -24,3 +26,8 @@ def federation(tmp_path: Path) -> Iterator[TestFederation]:
     made = make_federation(tmp_path, limits=SMALL)
     yield made
     made.close()
+
+
+@pytest.fixture
+def overview(federation: TestFederation) -> Overview:
+    return overview_of(federation)

@@ -12,6 +12,7 @@
 
 import ipaddress
 import smtplib
+import socket
 import ssl
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -24,6 +25,7 @@ from hub.alerts.channel import Attempts, read_secret, refused, unreachable
 from hub.alerts.letter import Letter, subject, text
 from hub.config_operator import EmailTable
 
+_READY = 220
 _STEP_S = 10.0  # one answer of the server
 _PROBLEM_LENGTH_MAX = 300
 
@@ -79,23 +81,11 @@ class EmailChannel:
 
     def _deliver(self, message: EmailMessage) -> str:
         settings = self._settings
-        if settings.security == "tls":
-            client: smtplib.SMTP = smtplib.SMTP_SSL(
-                self._server,
-                self._port,
-                local_hostname=self._greeting,
-                timeout=_STEP_S,
-                context=self._tls,
-            )
-        else:
-            client = smtplib.SMTP(self._server, self._port, local_hostname=self._greeting, timeout=_STEP_S)
-        with client:
-            self._attempts.holds(client.sock)
-            client.ehlo()
+        with _Client(self._attempts, self._tls if settings.security == "tls" else None) as client:
+            client.open(self._server, self._port, self._greeting)
             if settings.security == "starttls":
                 client.starttls(context=self._tls)
                 self._attempts.holds(client.sock)
-                client.ehlo()
             if settings.user:
                 client.login(settings.user, self._password)
             not_taken = client.send_message(message, settings.sender, settings.to)
@@ -116,6 +106,30 @@ class EmailChannel:
             message["Importance"] = "high"
         message.set_content(text(letter), charset="utf-8", cte="quoted-printable")
         return message
+
+
+class _Client(smtplib.SMTP):
+    """Its socket can be hung up on from the first byte, the greeting and TLS included."""
+
+    def __init__(self, attempts: Attempts, tls: ssl.SSLContext | None) -> None:
+        super().__init__(timeout=_STEP_S)
+        self._attempts = attempts
+        self._tls = tls
+
+    def open(self, host: str, port: int, greeting: str) -> None:
+        self.local_hostname = greeting
+        self._host = host  # what STARTTLS checks the certificate against
+        code, said = self.connect(host, port)
+        if code != _READY:
+            raise smtplib.SMTPException(f"greets with {code} {_text(said)}")
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        made = socket.create_connection((host, port), timeout)
+        self._attempts.holds(made)
+        if self._tls is not None:
+            made = self._tls.wrap_socket(made, server_hostname=host)
+            self._attempts.holds(made)
+        return made
 
 
 def _password(settings: EmailTable, server: str) -> str:

@@ -126,7 +126,7 @@ def subject(letter: Letter) -> str:
     else:
         counts = ", ".join(f"{letter.counts[word]} {word}" for word in _HEADS if word in letter.counts)
         said = f"{letter.rule}: {counts}"
-    line = f"[{printable(letter.hub)}] {said}"
+    line = printable(f"[{letter.hub}] {said}")
     return line if len(line) <= _SUBJECT_LENGTH_MAX else line[: _SUBJECT_LENGTH_MAX - 1] + "…"
 
 
@@ -186,11 +186,12 @@ def _place(alert: Alert) -> str:
 def _lines(item: LetterItem) -> list[str]:
     if item.word == "over":
         return [
-            f"  {item.text}",
+            f"  {printable(item.text)}",
             f"  from {format_instant(item.since)} to {format_instant(item.last_seen)}",
         ]
     mark = "!" if item.severity == "error" else "·"
-    lines = [f"{mark} {item.text}", f"  → {item.remedy}", f"  since {format_instant(item.since)}"]
+    said, remedy = printable(item.text), printable(item.remedy)
+    lines = [f"{mark} {said}", f"  → {remedy}", f"  since {format_instant(item.since)}"]
     return [*lines, f"  {item.link}"] if item.link else lines
 
 

@@ -14,6 +14,7 @@ import binascii
 import hmac
 import http.client
 import json
+import socket
 import ssl
 from hashlib import sha256
 from urllib.parse import SplitResult, urlsplit
@@ -91,14 +92,11 @@ class WebhookChannel:
     def _post(self, body: bytes, headers: dict[str, str]) -> tuple[int, str]:
         host, port = self._url.hostname or "", self._url.port
         if self._url.scheme == "https":
-            connection: http.client.HTTPConnection = http.client.HTTPSConnection(
-                host, port, timeout=_STEP_S, context=self._tls
-            )
+            connection: http.client.HTTPConnection = http.client.HTTPSConnection(host, port)
         else:
-            connection = http.client.HTTPConnection(host, port, timeout=_STEP_S)
+            connection = http.client.HTTPConnection(host, port)
         try:
-            connection.connect()
-            self._attempts.holds(connection.sock)
+            connection.sock = self._connected(host, connection.port)
             target = (self._url.path or "/") + (f"?{self._url.query}" if self._url.query else "")
             connection.request("POST", target, body, headers)
             answer = connection.getresponse()
@@ -106,6 +104,15 @@ class WebhookChannel:
             return answer.status, " ".join(said.split())[:_SHOWN_LENGTH_MAX]
         finally:
             connection.close()
+
+    def _connected(self, host: str, port: int) -> socket.socket:
+        """Can be hung up on from the first byte, TLS included."""
+        made = socket.create_connection((host, port), _STEP_S)
+        self._attempts.holds(made)
+        if self._url.scheme == "https":
+            made = self._tls.wrap_socket(made, server_hostname=host)
+            self._attempts.holds(made)
+        return made
 
 
 def sign(key: bytes, id_: str, timestamp: int, body: bytes) -> str:

@@ -283,6 +283,9 @@ class Daemon:
             return engine.subscribe()
         except SynclineError as error:
             return [Result("mirror", MIRRORS, "failed", error=error, retry=True)]
+        finally:
+            for dataset in engine.owed():
+                self._agenda.wake(str(dataset))
 
     def _bug(self, task: str, error: Exception) -> Result:
         wrapped = SynclineError(f"bug: {error!r}", remedy="report it with the daemon's log", reason="BUG")

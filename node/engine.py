@@ -29,6 +29,7 @@ from node.materialise import system_errors
 from node.moving import metered
 from node.publish import Publisher, PublishOutcome, PublishState, dataset_status
 from node.publish.collect import Collector
+from node.publish.giving_back import is_owed
 from node.publish.records import PublishRecords
 from node.publish.recover import hub_turned_back
 from node.results import PassOutcome, Result
@@ -250,6 +251,12 @@ class Engine:
             head = PublishRecords(self._session.state, dataset).head()
             heads[dataset] = head.manifest_seq if head is not None else 0
         return heads
+
+    def owed(self) -> list[DatasetId]:
+        """Own datasets of which a hub that was restored may lack something: they are published at once."""
+        session = self._session
+        datasets = [section.id(session.settings.partner) for section in session.settings.publish]
+        return [each for each in datasets if is_owed(session.state, session.trust, each)]
 
     def _compare_own(self, accepted: Mapping[DatasetId, int], listed: Mapping[DatasetId, int]) -> None:
         """A hub that has lost what it accepted is told of, also while there is nothing to publish."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from core.errors import SynclineError
 from core.limits import Limits
 from core.logs import get_logger
+from core.names import DatasetId
 from node.publish import recover
 from node.publish.receipts import ReceiptStore
 from node.publish.records import Head, PublishRecords
@@ -26,6 +27,16 @@ from sync.manifest import parse_manifest
 from sync.ports import HubApi, PolicyExtract
 
 _log = get_logger("node.publish")
+
+
+def is_owed(state: NodeState, trust: TrustStore, dataset: DatasetId) -> bool:
+    """Whether the hub was restored, and nobody has looked yet what it lacks of the dataset."""
+    log = trust.newest().registry.logs[-1]
+    return log.continues is not None and state.get_meta(_done(dataset)) != log.origin
+
+
+def _done(dataset: DatasetId) -> str:
+    return f"given_back:{dataset}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +55,12 @@ class GivingBack:
 
         Raises `Conflict` (HUB_TURNED_BACK) when something that the hub lacks is not here either.
         """
-        log = self.trust.current().registry.logs[-1]
-        done = f"given_back:{self.records.dataset}"
-        if log.continues is None or self.state.get_meta(done) == log.origin:
+        dataset = self.records.dataset
+        if not is_owed(self.state, self.trust, dataset):
             return 0
         head = self.records.head()
         sent = 0 if head is None else self._give(head, keys)
-        self.state.set_meta(done, log.origin)
+        self.state.set_meta(_done(dataset), self.trust.newest().registry.logs[-1].origin)
         return sent
 
     def _give(self, head: Head, keys: Sequence[PublicKey]) -> int:

@@ -11,7 +11,7 @@ from hub.backup.making import Made, Task, make_backup
 from hub.backup.place import Place
 from hub.backup.records import record
 from hub.backup.restoring import Restored, Wanted, restore
-from hub.backup.seal import Identity, Seal, load_identity, make_keys
+from hub.backup.seal import Identity, Seal, load_identity, load_keys, make_keys
 from hub.config import document
 from hub.layout import Layout
 from security.keystore import load_signing_key
@@ -42,9 +42,9 @@ _NOTES = tuple(f'INSERT INTO "{table}"' for table in ("backups", "events", "revi
 class Backed:
     """A federation in `root`, its backups in `root/place`."""
 
-    def __init__(self, root: Path, *, plain: bool = False) -> None:
+    def __init__(self, root: Path, *, plain: bool = False, clock: Any = None) -> None:
         self.root = root
-        self.federation = make_federation(root, limits=SMALL)
+        self.federation = make_federation(root, limits=SMALL, clock=clock)
         self.layout = Layout(root / "hub")
         self.signer = load_signing_key(self.layout.hub_key)
         if not self.layout.settings.exists():
@@ -52,15 +52,15 @@ class Backed:
         self.identity: Identity | None = None
         self.seal = Seal(None)
         if not plain:
-            made = make_keys(
-                self.layout.backup_keys,
-                root / "identity.txt",
-                self.signer.public.keyids,
-                "2026-11-22T00:00:00Z",
+            keys, ids = load_keys(self.layout.backup_keys), self.signer.public.keyids
+            made = keys or make_keys(
+                self.layout.backup_keys, root / "identity.txt", ids, "2026-11-22T00:00:00Z"
             )
             self.seal = Seal(made)
             self.identity = load_identity(root / "identity.txt")
-        self.place = Place.make(root / "place", FEDERATION, self.seal.recipient)
+        path = root / "place"
+        made_before = (path / "backup.json").exists()
+        self.place = Place.open(path) if made_before else Place.make(path, FEDERATION, self.seal.recipient)
 
     def task(self, **changes: Any) -> Task:
         given: dict[str, Any] = {"object_bytes": OBJECT_BYTES, **changes}

@@ -47,6 +47,7 @@ app = commands.new_app(
         "export": "hub.cli.export:export",
         "user": "hub.cli.user:user",
         "status": "hub.cli.status:status",
+        "top": "hub.cli.top:top",
         "alerts": "hub.cli.alerts:alerts",
         "fsck": "hub.cli.fsck:fsck",
         "backup": "hub.cli.backup:backup",

@@ -8,16 +8,20 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from core.clock import Clock
 from hub.overview import claims
 from hub.overview.datasets import DatasetReader
-from hub.overview.model import FleetCounts, PartnerLine
+from hub.overview.model import WORST_FIRST, FleetCounts, PartnerLine
 from hub.overview.shelves import ShelfState
 from sync.maintenance import Freshness
 
 #: Nothing becomes late within less: ten thousand datasets are counted again only so often.
 _AGAIN_S = 10.0
+_LATEST_FIRST: tuple[Freshness, ...] = ("late", "due", "fresh", "unknown")
+
+Word = TypeVar("Word", bound=str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +71,14 @@ def counted(partners: Iterable[PartnerLine], datasets: Counted) -> FleetCounts:
     return FleetCounts(
         partners=len(active),
         nodes=len(nodes),
-        by_state=dict(Counter(node.state for node in nodes)),
+        by_state=_ordered(Counter(node.state for node in nodes), WORST_FIRST),
         datasets=datasets.datasets,
         versions=datasets.versions,
-        datasets_by_freshness=dict(datasets.by_freshness),
+        datasets_by_freshness=_ordered(datasets.by_freshness, _LATEST_FIRST),
         backlog_bytes=claims.total(line.backlog_bytes for line in active),
         rate_bytes_s=claims.total(line.rate_bytes_s for line in active),
     )
+
+
+def _ordered(counts: Mapping[Word, int], order: Iterable[Word]) -> dict[Word, int]:
+    return {each: counts[each] for each in order if counts.get(each)}

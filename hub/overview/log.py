@@ -12,12 +12,14 @@ from datetime import timedelta
 import sqlalchemy as sa
 
 from core.clock import parse_instant
+from hub.overview.backwards import not_by_index
 from hub.overview.dataset import Reports
 from hub.overview.model import AlarmView, LogView, WitnessLine
 from hub.overview.reports import Key, NodeReport
 from hub.services.hub import Hub
 from hub.services.translog import leaf_count
 from hub.storage import schema
+from security.registry import ACTIVE
 from security.tlog.witnesses import witness_name
 
 #: The newest alarms that are shown; each node may have two hundred, ever.
@@ -67,7 +69,7 @@ class LogReader:
         federation = self._context.federation.id
         found: list[WitnessLine] = []
         for partner in membership.registry.registry.partners:
-            if not membership.active(partner.id):
+            if membership.standing_of(partner) != ACTIVE:
                 continue
             for node in partner.nodes:
                 row = cosigned.get((partner.id, node.name, node.witness_key))
@@ -92,10 +94,13 @@ class LogReader:
             if end < self._counted:
                 self._counted, self._types = 0, Counter()
             # From the beginning by the index of types alone, later by the few that are new.
-            query = sa.select(table.c.type, sa.func.count()).group_by(table.c.type)
-            if self._counted:
-                query = query.where(table.c.idx >= self._counted)
-            for type_, number in connection.execute(query).tuples():
+            type_column = not_by_index(table.c.type) if self._counted else table.c.type
+            query = (
+                sa.select(type_column, sa.func.count())
+                .where(table.c.idx >= self._counted)
+                .group_by(type_column)
+            )
+            for type_, number in connection.execute(query):
                 self._types[type_] += number
             self._counted = end
             return dict(sorted(self._types.items()))

@@ -63,7 +63,8 @@ class NewestReports:
             fresh = {(row.partner, row.node): self._parsed(row) for row in rows}
             self._known = {**self._known, **fresh}
         if count != len(self._known):  # some are gone
-            there = set(connection.execute(sa.select(table.c.partner, table.c.node)).tuples())
+            rows = connection.execute(sa.select(table.c.partner, table.c.node))
+            there = {(row.partner, row.node) for row in rows}
             self._known = {key: each for key, each in self._known.items() if key in there}
         return self._known
 

@@ -411,10 +411,10 @@ def test_status_shows_what_nodes_report_and_when_they_fall_silent(line: CommandL
     assert line("status") == 8
     assert "disk is full" in line.out
     with Hub.open(Layout(line.directory), clock=SystemClock()) as hub:
-        hub.fleet.report_status(caller, b'{"publish": [], "mirrors": [{"seq": 1, "wanted_seq": 2}]}')
+        hub.fleet.report_status(caller, b'{"mirrors": [{"dataset": "th-dmr/x", "seq": 1, "wanted_seq": 2}]}')
     assert line("status") == 8
     assert attention(line) == ["the hub does not run"]
-    assert line.json("status")["nodes"][0]["state"] == "behind"
+    assert line.json("status")["partners"][0]["nodes"][0]["state"] == "behind"
 
 
 def test_a_report_cannot_move_the_operators_terminal(line: CommandLine, tmp_path: Path) -> None:

@@ -111,6 +111,7 @@ async def serve(
                 asyncio.create_task(_repeat(hub.retention.perform, _RETENTION_EVERY_S, duty_threads)),
                 asyncio.create_task(_repeat(hub.events.prune, _RETENTION_EVERY_S, duty_threads)),
                 asyncio.create_task(_repeat(hub.act_requests.expire, _RETENTION_EVERY_S, duty_threads)),
+                asyncio.create_task(_repeat(overview.warm, _RETENTION_EVERY_S, duty_threads, at_once=True)),
                 asyncio.create_task(_repeat(hub.transfers.flush, _BOARD_EVERY_S, duty_threads)),
                 asyncio.create_task(
                     _repeat(hub.storage_samples.sample, _SAMPLE_EVERY_S, duty_threads, at_once=True)

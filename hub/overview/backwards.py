@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 #: Rows that are looked at through one arm for one answer.
-SCAN_COUNT = 50_000
+SCAN_COUNT = 20_000
 
 #: How many rows a clock may be set back over: so much further is looked at both ends of a time.
 CLOCK_SET_BACK_COUNT = 1_000

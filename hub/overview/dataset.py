@@ -80,7 +80,7 @@ class OneDataset:
         membership = self._hub.registry.membership()
         found: list[Place] = []
         for partner in membership.registry.registry.partners:
-            standing = membership.standing(partner.id) or partner.state
+            standing = membership.standing_of(partner)
             names = sorted(
                 str(node.name) for node in partner.nodes if (partner.id, node.name) in membership.members
             )

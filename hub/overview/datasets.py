@@ -19,6 +19,7 @@ from hub.overview.search import DatasetSearch
 from hub.overview.shelves import Head, ShelfState, Shelves
 from hub.services.hub import Hub
 from hub.storage import schema
+from security.registry import ACTIVE
 from sync.maintenance import Freshness
 
 _BATCH_COUNT = 200
@@ -84,8 +85,8 @@ class DatasetReader:
     def members(self) -> frozenset[str]:
         """The partners in good standing."""
         membership = self._hub.registry.membership()
-        active = (each.id for each in membership.registry.registry.partners if each.active)
-        return frozenset(str(each) for each in active if each not in membership.suspended)
+        partners = membership.registry.registry.partners
+        return frozenset(str(each.id) for each in partners if membership.standing_of(each) == ACTIVE)
 
     def _matching(self, state: ShelfState, search: DatasetSearch, now: datetime) -> list[Head]:
         found: Iterable[Head] = state.heads.values()

@@ -15,7 +15,7 @@ from hub.overview.datasets import DatasetReader
 from hub.overview.events import EventReader
 from hub.overview.fleet import FleetReader, Looked
 from hub.overview.log import LogReader
-from hub.overview.map import map_view
+from hub.overview.map import MapReader
 from hub.overview.model import (
     DatasetPage,
     DatasetView,
@@ -47,6 +47,12 @@ class Overview:
         self._events = EventReader(hub.context)
         self._log = LogReader(hub, self._fleet.reports)
         self._storage = StorageReader(hub.context)
+        self._map = MapReader(self._datasets, hub.context.clock)
+
+    def warm(self) -> None:
+        """Read what the first page of a running hub would else wait for: every newest manifest, once."""
+        self._datasets.page(DatasetSearch(text="-"))
+        self._log.view()
 
     def revision(self) -> int:
         """Moves when anything that is shown may have changed; cheap."""
@@ -98,4 +104,4 @@ class Overview:
 
     def map(self) -> MapView:
         """Where the data are."""
-        return map_view(self._datasets, self._hub.context.clock)
+        return self._map.view()

@@ -20,7 +20,15 @@ from core.names import NodeName, PartnerId
 from hub.services.context import Context
 from hub.storage import schema
 from security.keys import PublicKey
-from security.registry import ACTIVE, REVOKED, SUSPENDED, VerifiedRegistry, verify_first, verify_next
+from security.registry import (
+    ACTIVE,
+    REVOKED,
+    SUSPENDED,
+    RegistryPartner,
+    VerifiedRegistry,
+    verify_first,
+    verify_next,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +53,11 @@ class Membership:
     def standing(self, partner: PartnerId) -> str | None:
         """`active`, `suspended` (by the registry or by this hub), `revoked`; None for a stranger."""
         entry = self.registry.registry.partner(partner)
-        if entry is None:
-            return None
-        return SUSPENDED if entry.state == ACTIVE and partner in self.suspended else entry.state
+        return None if entry is None else self.standing_of(entry)
+
+    def standing_of(self, entry: RegistryPartner) -> str:
+        """The same for a partner's entry in this registry, which need not be looked for."""
+        return SUSPENDED if entry.state == ACTIVE and entry.id in self.suspended else entry.state
 
     def active(self, partner: PartnerId) -> bool:
         """Whether the partner is a member in good standing."""

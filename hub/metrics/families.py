@@ -133,7 +133,9 @@ def _node_lines(nodes: list[NodeLine]) -> Iterator[Metric]:
     rate = _gauge(
         "node_transfer_rate_bytes_per_second", "Bytes a second that a node moves, by its word.", *who
     )
-    clock = _gauge("node_clock_offset", "How far a node's clock is before the hub's.", *who, unit="seconds")
+    clock = _gauge(
+        "node_clock_offset", "How far a node's clock is from the hub's, by its word.", *who, unit="seconds"
+    )
     problems = _gauge("node_problems", "Problems that a node reports.", *who)
     alarms = _gauge("node_alarms", "Alarms of a node's witness.", *who)
     for node in nodes:

@@ -56,6 +56,8 @@ def _grant(seconds: float) -> None:
 def _answer(kind: str, descriptors: list[int]) -> Place:
     with ExitStack() as stack:
         files: list[BinaryIO] = [stack.enter_context(os.fdopen(each, "rb")) for each in descriptors]
+        for each in files:
+            each.seek(0)  # the place is shared with whoever has read the same descriptor before
         try:
             return import_module(f"node.geo.readers.{kind}").read(files)
         except NotKnown as error:

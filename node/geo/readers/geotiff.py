@@ -29,6 +29,7 @@ _IS_POINT = 2
 _EPSG = range(1024, 32767)
 
 _KEYS_MAX = 4 * 256
+_TIEPOINTS_MAX = 6 * 4_096
 
 
 def read(files: Sequence[BinaryIO]) -> Place:
@@ -104,7 +105,7 @@ def _affine(tags: Any) -> tuple[float, float, float, float, float, float]:
     matrix = _numbers(tags, _MODEL_TRANSFORMATION, 16)
     if len(matrix) == 16:
         return matrix[0], matrix[1], matrix[3], matrix[4], matrix[5], matrix[7]
-    scale, tie = _numbers(tags, _MODEL_SCALE, 3), _numbers(tags, _MODEL_TIEPOINT, 6)
+    scale, tie = _numbers(tags, _MODEL_SCALE, 3), _numbers(tags, _MODEL_TIEPOINT, _TIEPOINTS_MAX)
     if len(scale) < 2 or len(tie) != 6:
         raise NotKnown("it is not georeferenced by one tiepoint and a scale, nor by a transformation")
     i, j, _, x, y, _ = tie

@@ -20,6 +20,8 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO, NoReturn
 
 _READ_BYTES = 256 * 1024
+#: Behind a number that was cut off; the empty one at the end of what is held.
+_GOES_ON = frozenset({"", ".", "e", "E"})
 _SPACE = re.compile(r"[ \t\r\n]*")
 
 
@@ -78,8 +80,8 @@ class JsonStream:
                 continue
             except RecursionError:
                 raise ValueError("it is nested too deeply") from None
-            if end == len(self._text) and self._more():
-                continue  # a number may go on
+            if self._text[end : end + 1] in _GOES_ON and self._more():
+                continue
             self._at = end
             return value
 

@@ -10,6 +10,7 @@ can read along; a port that cannot be had is a fault, tried again, and stops not
     port.close()
 """
 
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -29,6 +30,7 @@ from node.status import StatusReport
 _PATH = "/metrics"
 _TIMEOUT_S = 10.0
 _JOIN_S = 5.0
+_LOOPBACK = re.compile(r"127(\.[0-9]{1,3}){3}")
 
 log = get_logger("node.metrics")
 
@@ -128,4 +130,4 @@ class _Handler(BaseHTTPRequestHandler):
 def _is_this_machine(host: str) -> bool:
     """Whether a `Host` header names this machine by itself; a page elsewhere cannot choose such a name."""
     name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
-    return name == "localhost" or name.startswith("127.") or name == "[::1]"
+    return name == "localhost" or name == "[::1]" or _LOOPBACK.fullmatch(name) is not None

@@ -18,7 +18,7 @@ def own_lines(report: StatusReport) -> list[str]:
     """Disks, how changes are noticed, what moves, and the last error where it is over."""
     lines: list[str] = []
     if report.disks:
-        lines.append("disks: " + "; ".join(_disk(each) for each in report.disks))
+        lines.append("disks: " + "; ".join(f"{each.name} {_room(each)}" for each in report.disks))
     watch = report.watch
     if report.publish and report.daemon_running:
         scanned = f", all compared since {watch.last_full_scan}" if watch.last_full_scan else ""
@@ -41,7 +41,7 @@ def disk_warnings(report: StatusReport) -> list[str]:
     lines: list[str] = []
     for disk in report.disks:
         if is_low(disk):
-            lines.append(f"disk {disk.name}: {_disk(disk).partition(' ')[2]}")
+            lines.append(f"disk {disk.name}: {_room(disk)}")
             lines.append("  → make room before it is full; the node stops short of that, and says so")
     return lines
 
@@ -69,11 +69,11 @@ def updates_text(row: PublishedStatus, now: datetime) -> str | None:
     return f"{row.update_frequency}: {fresh}{when}"
 
 
-def _disk(disk: DiskStatus) -> str:
+def _room(disk: DiskStatus) -> str:
     share = 100 * disk.free_bytes / disk.total_bytes if disk.total_bytes else 0.0
     full = f", full in about {disk.days_left:.0f} days" if disk.days_left is not None else ""
     free, size = bytes_text(disk.free_bytes), bytes_text(disk.total_bytes)
-    return f"{disk.name} {free} free of {size} ({share:.0f} %{full})"
+    return f"{free} free of {size} ({share:.0f} %{full})"
 
 
 def _instant(text: str | None) -> datetime | None:

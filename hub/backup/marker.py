@@ -46,8 +46,14 @@ def refuse_unsettled(layout: Layout) -> None:
     )
 
 
-def settle(layout: Layout) -> None:
-    """The log has been continued: the hub may run."""
-    if layout.restored.exists():
-        layout.restored.unlink()
-        durable.fsync_dir(layout.directory)
+def settle(layout: Layout) -> str | None:
+    """The log has been continued: the hub may run. The snapshot it was restored from, if any."""
+    if not layout.restored.exists():
+        return None
+    try:
+        snapshot = str(json.loads(layout.restored.read_bytes())["snapshot"])
+    except (OSError, ValueError, KeyError, TypeError):
+        snapshot = "a backup"
+    layout.restored.unlink()
+    durable.fsync_dir(layout.directory)
+    return snapshot

@@ -24,7 +24,7 @@ from hub.backup.source import SourceFile, read_part
 from security.digests import sha256_hex
 from sync.chunking import Chunker, chunk_id
 
-OBJECT_BYTES = 64 * MIB
+OBJECT_BYTES = 32 * MIB
 #: Smaller chunks than content's: a row that changes costs a page of 4 KiB, and its neighbours here.
 DATABASE_CHUNKS = replace(LIMITS, chunk_bytes_min=4 * KIB, chunk_bytes_avg=16 * KIB, chunk_bytes_max=64 * KIB)
 _UNDER_WAY_MAX = 1  # one object is written while the next is read and encrypted

@@ -28,7 +28,7 @@ def record(hub: Hub, made: Made, place: Path) -> None:
             )
         )
         hub.events.note(
-            "backup-made",
+            "backup.made",
             "info",
             detail={"place": str(place), "added_bytes": made.bytes_added, "healed": made.healed},
             connection=connection,
@@ -37,7 +37,7 @@ def record(hub: Hub, made: Made, place: Path) -> None:
 
 def failed(hub: Hub, place: Path, problem: str) -> None:
     """Note that one failed."""
-    hub.events.note("backup-failed", "error", detail={"place": str(place), "problem": problem})
+    hub.events.note("backup.failed", "error", detail={"place": str(place), "problem": problem})
 
 
 def was_there(hub: Hub, place: Path) -> bool:

@@ -85,7 +85,9 @@ def go_on(
             say(f"{taken} registry statements that this copy lacked were taken in from {keys}.")
         made = hub.log_continuation.begin(signers, _reason(hub, taken, reason), size)
         keep_registry(keys, hub.registry.list_from)
-        settle(settings.layout)
+        snapshot = settle(settings.layout)
+        if snapshot is not None:
+            hub.events.note("hub.restored", "warning", detail={"snapshot": snapshot})
         hub.log.make_checkpoint(force=True)
         strangers = hub.log_continuation.strangers()
         told = hub.registry.current().registry

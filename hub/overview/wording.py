@@ -312,8 +312,24 @@ _ALERTS: dict[str, str] = {
     "alert-given-up": "an alert by {channel} was given up after {attempts} attempts: {subject}",
 }
 
+# --- backups (H) -------------------------------------------------------------------------------------------
+
+_BACKUPS = {
+    "backup.made": "a backup was made to {place}: {added_bytes} were new",
+    "backup.failed": "a backup to {place} failed: {problem}",
+    "hub.restored": "the hub was restored from {snapshot}; its log goes on from there",
+}
+
 #: The English templates, by code.
-TEMPLATES: dict[str, str] = {**_GENERAL, **_ATTENTION, **_NODE_EVENTS, **_DATASETS, **_ACTS, **_ALERTS}
+TEMPLATES: dict[str, str] = {
+    **_BACKUPS,
+    **_GENERAL,
+    **_ATTENTION,
+    **_NODE_EVENTS,
+    **_DATASETS,
+    **_ACTS,
+    **_ALERTS,
+}
 
 Gettext = Callable[[str], str]
 

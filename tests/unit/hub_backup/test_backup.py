@@ -292,7 +292,7 @@ def test_the_backup_is_recorded_for_the_operator(backed: Backed):
         made.bytes_added,
         made.snapshot.log.size,
     )
-    assert "backup-made" in event
+    assert "backup.made" in event
 
 
 def test_old_bundles_do_not_stay_for_ever(backed: Backed):

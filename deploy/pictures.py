@@ -1,6 +1,6 @@
 """The pictures of the pages that the documents show: `python -m deploy.pictures [DIR]`, or `make pictures`.
 
-A fleet is seeded and served as a real hub, and looked at with the machine's own Chromium. Needs the extra `dev`.
+A fleet is seeded and served as a real hub, and looked at with the machine's own Chromium.
 """
 
 import shutil

@@ -10,6 +10,7 @@ import signal
 import sys
 import tempfile
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from types import FrameType
 
@@ -18,6 +19,7 @@ from deploy.demo.acts import Play
 from deploy.demo.data import fetch
 from deploy.demo.federation import Federation
 from deploy.demo.narrator import Narrator
+from deploy.demo.operator import pages
 
 _WHEELS = Path(__file__).resolve().parents[2] / ".data"
 
@@ -40,9 +42,10 @@ def main() -> None:
             play = Play(federation, fetch(_WHEELS), narrator)
             play.run()
             narrator.say(f"That was the whole path, in {time.monotonic() - start:.0f} seconds.")
-            play.what_to_try_next(running=keep)
-            if keep:
-                signal.pause()
+            with pages(federation) if keep else nullcontext() as opened:
+                play.what_to_try_next(opened)
+                if keep:
+                    signal.pause()
     except KeyboardInterrupt:
         narrator.say("Stopped; nothing is left behind.")
         sys.exit(130 if not keep else 0)

@@ -15,6 +15,7 @@ from deploy.demo.audit import audit_offline
 from deploy.demo.data import Archive
 from deploy.demo.federation import Agency, Federation, run, wait_until
 from deploy.demo.narrator import Narrator
+from deploy.demo.operator import OpenedPages, operator_looks
 
 _PUBLISH = """[[publish]]
 dataset = "{name}"
@@ -23,6 +24,7 @@ title = {title}
 theme = "{theme}"
 license = "CC-BY-4.0"
 rights_holder = "{holder}"
+update_frequency = "quarterly"
 settle_s = 0.2
 {shares}
 """
@@ -61,6 +63,7 @@ class Play:
             self.checked_by_hand()
         agencies = (self.laos, self.china, self.thailand)
         audit_offline(self.federation, agencies, "la-dgm/geology-1m", self.narrator)
+        operator_looks(self.federation, self.narrator)
         self.tampered_file_is_refused()
 
     @property
@@ -182,8 +185,8 @@ class Play:
         wait_until(lambda: self.thailand.command("sync").status == 0 and target.exists(), "the Thai mirror")
         self.narrator.figure("Mended, fetched, verified: Thailand now has the map too.")
 
-    def what_to_try_next(self, *, running: bool) -> None:
-        """Commands to play with."""
+    def what_to_try_next(self, opened: OpenedPages | None) -> None:
+        """Commands to play with; `opened`: it all keeps running, and there are pages to look at."""
         lines = [
             f"syncline-node --config {self.laos.config} status",
             f"syncline-node --config {self.china.config} doctor",
@@ -192,7 +195,9 @@ class Play:
             f"# edit a file below {self.geology}",
             f"# and watch {self.mirror}/current",
         ]
-        if running:
+        if opened is not None:
+            self.narrator.figure(f"The operator's pages, with eleven agencies to look at: {opened.url}")
+            self.narrator.say(f"Sign in as {opened.user} with the password {opened.password}")
             path = f"export PATH={Path(sys.executable).parent}:$PATH"
             self.narrator.keep("It runs until Ctrl-C. In another terminal:", [path, *lines])
         else:

@@ -114,7 +114,7 @@ class Federation:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.hub_folder = root / "hub"
-        self.port, self.enrol_port = _free_ports(2)
+        self.port, self.enrol_port = free_ports(2)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     @property
@@ -131,7 +131,9 @@ class Federation:
         """Make the federation: keys, CA, first registry, empty store."""
         address, enrol = f"127.0.0.1:{self.port}", f"127.0.0.1:{self.enrol_port}"
         arguments = ["init", str(self.hub_folder), "--name", name, "--address", address]
-        ports = ["--enrol-address", enrol, "--log-listen", "127.0.0.1:0"]
+        (pages,) = free_ports(1)
+        ports = ["--enrol-address", enrol, "--log-listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"]
+        ports += ["--web-listen", f"127.0.0.1:{pages}"]
         return run(["syncline-hub", *arguments, *ports], prompt="hub")
 
     def start_hub(self) -> None:
@@ -139,6 +141,11 @@ class Federation:
         self._start("hub", ["syncline-hub", "--config", str(self.hub_config), "run"])
         for port in (self.port, self.enrol_port):
             wait_until(lambda port=port: _answers(port), f"the hub to listen on port {port}")
+
+    def start(self, name: str, command: Sequence[str], port: int) -> None:
+        """Start another process; returns when `port` answers."""
+        self._start(name, command)
+        wait_until(lambda: _answers(port), f"{name} to listen on port {port}")
 
     def start_daemon(self, agency: Agency) -> None:
         """Start an agency's daemon; returns when its status says that it runs."""
@@ -196,7 +203,8 @@ def wait_until(condition: Callable[[], bool], what: str, *, deadline_s: float = 
         time.sleep(_POLL_S)
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody uses now."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [s.getsockname()[1] for s in sockets]
     for s in sockets:

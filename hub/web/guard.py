@@ -111,24 +111,26 @@ class Guard:
             raise
         if not rule.is_open or rule.kind == "page":
             await self._find_session(request, rule)
-        if request.method not in _SAFE:
+        changes = request.method not in _SAFE
+        if changes and rule.kind == "static":
+            raise HTTPException(405, headers={"Allow": "GET, HEAD"})
+        if changes:
             self._door.check_origin(request.headers)
-            state = request.state
-            state.form = await read_form(receive, request.headers, self._limits)
-            check_token(state.form, state.csrf)
         elif rule.kind == "download":
             self._door.check_navigation(request.headers)
         session: Session | None = request.state.session
-        if not rule.is_open:
-            if session is None:
-                await self._sign_in_first(request, rule)(scope, receive, send)
-                return
-            if not rule.allows(session):
-                raise Denied(
-                    "your roles do not allow this",
-                    remedy="ask who looks after this hub's accounts: syncline-hub user role",
-                    reason="ROLE",
-                )
+        if session is None and not rule.is_open:
+            await self._sign_in_first(request, rule)(scope, receive, send)
+            return
+        if changes:
+            request.state.form = await read_form(receive, request.headers, self._limits)
+            check_token(request.state.form, request.state.csrf)
+        if session is not None and not rule.allows(session):
+            raise Denied(
+                "your roles do not allow this",
+                remedy="ask who looks after this hub's accounts: syncline-hub user role",
+                reason="ROLE",
+            )
         if rule.is_lasting:
             await self._last(request, route, receive, send)
         else:

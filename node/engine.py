@@ -101,7 +101,7 @@ class Engine:
         except SynclineError as error:
             errors["report"] = error
         self.collect()  # at the end: by now a checkpoint covers what was published
-        if not self._stopping() and self.places.run():
+        if self.places.run(self._stopping):
             with suppress(SynclineError):
                 self.report()
         return self.outcome(results, errors)

@@ -65,15 +65,15 @@ class PlaceKeeper:
             if self._look(dataset, lambda: self._stopped):
                 tell()
 
-    def run(self) -> bool:
-        """Look at all that is wanted now, for some minutes at the most."""
+    def run(self, stopping: Callable[[], bool] = lambda: False) -> bool:
+        """Look at all that is wanted now, for some minutes at the most; whether the board has changed."""
         clock = self._session.clock
         end = clock.monotonic() + _PASS_S
         changed = False
         while not self._wanted.empty():
             dataset = self._wanted.get()
             if dataset is not None:
-                changed |= self._look(dataset, lambda: clock.monotonic() > end)
+                changed |= self._look(dataset, lambda: clock.monotonic() > end or stopping())
         return changed
 
     def stop(self) -> None:

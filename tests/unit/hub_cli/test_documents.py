@@ -1,4 +1,4 @@
-"""The operator's guide names commands and options that exist."""
+"""The operator's guides name commands and options that exist."""
 
 import re
 from pathlib import Path
@@ -7,12 +7,15 @@ import typer
 
 from hub.cli import app
 
-_GUIDE = Path(__file__).parents[3] / "docs" / "operations" / "hub.md"
+_GUIDES = sorted((Path(__file__).parents[3] / "docs" / "operations").glob("*.md"))
 
 
 def test_every_command_of_the_guide_exists_with_its_options() -> None:
     root = typer.main.get_command(app)
-    shown = re.findall(r"syncline-hub((?: --config \S+)?(?: [a-z]+)+[^\n#`]*)", _GUIDE.read_text())
+    shown = re.findall(
+        r"syncline-hub((?: --config \S+)?(?: [a-z]+)+[^\n#`]*)",
+        "\n".join(path.read_text() for path in _GUIDES),
+    )
     used = set()
     for text in shown:
         words = text.split()

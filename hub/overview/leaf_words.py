@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from core.errors import InvalidInput
+from core.names import check_partner
 from hub.overview import claims
 from hub.overview.model import Message, Severity
 from hub.overview.wording import TEMPLATES
@@ -66,7 +68,9 @@ def told(row: Any, record: Mapping[str, Any], seqs: Mapping[str, int]) -> Told:
     partner = row.actor if row.actor not in _NOBODY else None
     dataset = row.object if "/" in (row.object or "") and row.type != "alarm" else None
     params = _params(detail)
-    params.update(partner=partner, dataset=dataset)
+    params["dataset"] = dataset
+    if row.type != "act":
+        params["partner"] = partner
     if row.type == "act":
         code, partner = _act(row, act, partner, params)
     elif row.type == "registry":
@@ -95,11 +99,19 @@ def _act(
 ) -> tuple[str, str | None]:
     """An act's code, and whom it concerns: with acts of the operator, their object."""
     subject = claims.text(row.object, _TEXT_LENGTH_MAX)
-    if partner is None and "-" in subject and "/" not in subject:
-        partner = subject
+    partner = partner or _partner(params.get("partner")) or _partner(subject)
     params.update(partner=partner, object=subject, actor=row.actor, act=act)
-    code = f"act.{act}"
-    return (code if code in TEMPLATES else "act.other"), partner
+    if "for" in params:
+        params["for_word"] = f"act.{params['for']}"
+    code = f"log.act.{act}"
+    return (code if code in TEMPLATES else "log.act.other"), partner
+
+
+def _partner(value: object) -> str | None:
+    try:
+        return check_partner(value) if isinstance(value, str) else None
+    except InvalidInput:
+        return None
 
 
 def _params(detail: Mapping[str, Any]) -> dict[str, str | int | None]:

@@ -90,8 +90,9 @@ def _decided(
     """Both decisions say the same."""
     if read.allowed and read.rule_uid is not None:
         return _by_rule("access.reads", by_uid[read.rule_uid], partner)
-    if discover.rule_uid is not None:
-        return _by_rule("access.prohibited", by_uid[discover.rule_uid], partner)
+    forbids = read.rule_uid or discover.rule_uid
+    if forbids is not None:
+        return _by_rule("access.prohibited", by_uid[forbids], partner)
     return _nothing("access.nothing", rules, partner, now)
 
 

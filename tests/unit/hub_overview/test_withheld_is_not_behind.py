@@ -39,7 +39,7 @@ def test_not_shared_is_neither(federation: TestFederation, overview: Overview):
     publish(federation, "la-dgm", "geo", {"a": b"1"}, read=["th-dmr"])
     outsider = holders(overview, GEO)["vn-dgm"]
     assert (outsider.state, outsider.may_discover, outsider.rule) == ("not shared", False, None)
-    assert say(outsider.why) == "no rule names vn-dgm: it does not know that this exists"
+    assert say(outsider.why) == "no rule in force names vn-dgm: it does not know that this exists"
 
 
 def test_failed_is_told_apart_from_behind(federation: TestFederation, overview: Overview):

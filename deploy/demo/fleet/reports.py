@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from core.clock import format_instant
-from core.limits import GIB, MIB
+from core.limits import GIB, LIMITS, MIB
+from core.terminal import bytes_text
 from deploy.demo.fleet.plan import PlannedDataset
 
 #: Moods that go on reporting while somebody looks.
@@ -24,6 +25,8 @@ ALARM_ID = "2026-two-histories-41c7d0"
 
 _VERSION = "0.3.0"
 _TURNS = 20
+#: What the disk that is full has left.
+_FULL_BYTES = 290 * MIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +208,7 @@ class Standing:
             {"name": "state", "free_bytes": 180 * GIB, "total_bytes": 250 * GIB, "days_left": None}
         ]
         if self.mirrors:
-            free, days = (900 * MIB, 0.2) if full else (1700 * GIB, 61.0 if self.mood == "behind" else None)
+            free, days = (_FULL_BYTES, 0.2) if full else (1700 * GIB, 61.0 if self.mood == "behind" else None)
             disks.append({"name": "mirror 1", "free_bytes": free, "total_bytes": total, "days_left": days})
         return disks
 
@@ -243,7 +246,8 @@ def _disk_full(dataset: str, size: int, now: datetime) -> dict[str, Any]:
     return {
         "branch": "Unavailable",
         "reason": "DISK_FULL",
-        "message": f"no space left for {dataset}: {size} bytes are needed, 943718400 are free",
+        "message": f"no space left for {dataset}: {bytes_text(size)} are needed, and of"
+        f" {bytes_text(_FULL_BYTES)} that are free {bytes_text(LIMITS.disk_reserve_bytes)} must stay so",
         "remedy": "free space on the disk of /srv/mirror, or mirror less",
         "since": format_instant(now - timedelta(hours=14)),
     }

@@ -11,7 +11,7 @@ lists the new key.
 """
 
 import threading
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from core.clock import format_instant
 from core.errors import Denied, SynclineError, Unavailable, Untrusted
@@ -22,6 +22,7 @@ from node.session import Hub, Session
 from sync.ports import HubInfo
 
 _GREETING_VALID_S = 20.0
+_QUOTA_WARN_SHARE = 0.9
 
 log = get_logger("node.greeting")
 
@@ -78,6 +79,7 @@ class Reception:
             before = session.clock.now()
             info = hub.get_hub_info()
         self._note_clock(info, before)
+        self._note_quota(info)
         session.board.hub(version=info.version, last_contact=format_instant(session.clock.now()))
         self._update_registry(hub)
         return hub
@@ -101,8 +103,11 @@ class Reception:
             if renewed:
                 log.info("the certificate was renewed")
                 session.retire_connection()
-        _, expires = session.identity.tls().validity
-        session.board.facts(certificate_expires=format_instant(expires))
+        begins, expires = session.identity.tls().validity
+        issued = begins + timedelta(seconds=session.limits.certificate_backdate_s)
+        session.board.facts(
+            certificate_since=format_instant(issued), certificate_expires=format_instant(expires)
+        )
 
     def _connect_again(self, refused: Denied) -> Hub:
         """A hub that was restored has forgotten this node's newest certificate, and gives another; to a node
@@ -136,6 +141,19 @@ class Reception:
             self.fault("clock", error)
         else:
             self.clear("clock")
+
+    def _note_quota(self, info: HubInfo) -> None:
+        """Say early that the room at the hub comes to its end: an upload beyond it is refused."""
+        if info.quota_bytes is None or info.used_bytes < _QUOTA_WARN_SHARE * info.quota_bytes:
+            self.clear("quota")
+            return
+        error = Unavailable(
+            f"{info.used_bytes:,} of the {info.quota_bytes:,} bytes that the hub keeps for this agency"
+            " are used",
+            remedy="ask the hub's operator for more before new versions are refused",
+            reason="QUOTA_NEARLY_USED",
+        )
+        self.fault("quota", error)
 
     def _update_registry(self, hub: Hub) -> None:
         session = self._session

@@ -6,13 +6,16 @@
 Nothing below the composition roots reads the system's clock or sleeps by itself.
 """
 
+import re
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Protocol
 
 from core.errors import InvalidInput
 
 _FORMAT = "%Y-%m-%dT%H:%M:%SZ"
+_INSTANT = re.compile(r"([1-9][0-9]{3})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})Z", re.ASCII)
 
 
 class Clock(Protocol):
@@ -53,10 +56,9 @@ def format_instant(moment: datetime) -> str:
 
 def parse_instant(text: str) -> datetime:
     """Read exactly what `format_instant` writes. Raises `InvalidInput` on anything else."""
-    try:
-        moment = datetime.strptime(text, _FORMAT).replace(tzinfo=UTC)
-    except ValueError:
-        moment = None
-    if moment is None or format_instant(moment) != text:
-        raise InvalidInput(f"{text!r} is not an instant", remedy="write UTC like 2026-11-22T13:21:00Z")
-    return moment
+    # By hand: strptime takes twenty times as long, and a look at the fleet reads 150,000 of these.
+    match = _INSTANT.fullmatch(text)
+    if match is not None:
+        with suppress(ValueError):
+            return datetime(*map(int, match.groups()), tzinfo=UTC)  # type: ignore[arg-type]
+    raise InvalidInput(f"{text!r} is not an instant", remedy="write UTC like 2026-11-22T13:21:00Z")

@@ -35,7 +35,8 @@ from hub.overview.partner import PartnerReader, node_view
 from hub.overview.quotas import Uses
 from hub.overview.report import Report
 from hub.overview.reports import Key, NewestReports, NodeReport
-from hub.overview.samples import Line, Samples, backlog
+from hub.overview.samples import Line, Samples, backlog, step_of
+from hub.services.content import Use
 from hub.services.context import Context
 from hub.services.hub import Hub
 from hub.storage import schema
@@ -76,13 +77,14 @@ class FleetReader:
         self._command = command
         self._counts = DatasetCounts(datasets, hub.context.clock)
         self._hub_reader = HubReader(hub, settings)
-        self._reports = NewestReports(self._limits)
+        self._reports = NewestReports(self._limits, hub.fleet.parsed)
         self._samples = Samples(self._limits)
         self._lags = Lags()
         self._uses = Uses(hub)
         self._partners = PartnerReader(hub, datasets)
         self._lock = threading.Lock()
         self._known: dict[Key, _Node] = {}
+        self._partner_lines: dict[str, tuple[object, PartnerLine]] = {}
         self._looked: tuple[float, Looked] | None = None
         self._started: tuple[int, datetime | None] = (0, None)
 
@@ -248,9 +250,26 @@ class FleetReader:
         now: datetime,
     ) -> PartnerLine:
         own = [nodes[member.partner, node.name][0] for node in member.nodes]
-        own.sort(key=lambda line: (rank(line.state), -(line.lag_s or 0), line.node))
         sampled = [samples[key] for line in own if (key := (line.partner, line.node)) in samples]
         use = situation.uses.get(member.partner)
+        datasets = counts.of_owner.get(member.partner, 0), counts.late.get(member.partner, 0)
+        made_of = member, own, [line.last for line in sampled], step_of(now), use, datasets
+        known = self._partner_lines.get(member.partner)
+        if known is not None and known[0] == made_of:
+            return known[1]
+        line = self._new_partner_line(member, own, backlog(sampled, now), use, datasets)
+        self._partner_lines[member.partner] = made_of, line
+        return line
+
+    def _new_partner_line(
+        self,
+        member: PartnerMember,
+        own: Sequence[NodeLine],
+        steps: tuple[int | None, ...],
+        use: Use | None,
+        datasets: tuple[int, int],
+    ) -> PartnerLine:
+        own = sorted(own, key=lambda line: (rank(line.state), -(line.lag_s or 0), line.node))
         seen = [line.last_seen for line in own if line.last_seen is not None]
         lags = [line.lag_s for line in own if line.lag_s is not None]
         return PartnerLine(
@@ -262,10 +281,10 @@ class FleetReader:
             backlog_bytes=claims.total(line.backlog_bytes for line in own),
             rate_bytes_s=claims.total(line.rate_bytes_s for line in own),
             last_seen=max(seen, default=None),
-            backlog=backlog(sampled, now),
+            backlog=steps,
             nodes=tuple(own),
-            datasets=counts.of_owner.get(member.partner, 0),
-            datasets_late=counts.late.get(member.partner, 0),
+            datasets=datasets[0],
+            datasets_late=datasets[1],
             used_bytes=use.used_bytes if use else 0,
             quota_bytes=use.quota_bytes if use else self._context.quotas.of(PartnerId(member.partner)),
         )

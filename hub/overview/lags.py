@@ -17,7 +17,6 @@ from hub.storage import schema
 
 _KNOWN_COUNT_MAX = 100_000
 _ASKED_COUNT_MAX = 200
-_BATCH_COUNT = 400
 
 Place = tuple[str, int]
 """A dataset and a version's number."""
@@ -57,12 +56,13 @@ class Lags:
         return oldest if joined is None else max(oldest, joined)
 
     def _read(self, connection: sa.Connection, places: list[Place]) -> None:
-        table = schema.versions
-        for first in range(0, len(places), _BATCH_COUNT):
-            batch = places[first : first + _BATCH_COUNT]
-            rows = connection.execute(
-                sa.select(table.c.dataset, table.c.seq, table.c.accepted).where(
-                    sa.tuple_(table.c.dataset, table.c.seq).in_(batch)
-                )
-            )
-            self._accepted.update({(row.dataset, row.seq): parse_instant(row.accepted) for row in rows})
+        """One look into the primary key each: SQLite would read the whole table for a list of pairs."""
+        for dataset, seq in places:
+            accepted = connection.execute(_ACCEPTED, {"dataset": dataset, "seq": seq}).scalar_one_or_none()
+            if accepted is not None:
+                self._accepted[dataset, seq] = parse_instant(accepted)
+
+
+_ACCEPTED = sa.select(schema.versions.c.accepted).where(
+    schema.versions.c.dataset == sa.bindparam("dataset"), schema.versions.c.seq == sa.bindparam("seq")
+)

@@ -58,17 +58,17 @@ def members(connection: sa.Connection, membership: Membership, now: datetime) ->
             )
             for node in entry.nodes
         )
-        standing = _standing(membership.standing(entry.id), entry.id, nodes, gone)
+        standing = _standing(entry.state, entry.id in membership.suspended, entry.id, nodes, gone)
         found.append(PartnerMember(entry.id, dict(entry.names), standing, nodes))
     return [*found, *_to_be(connection, {each.partner for each in found}, now)]
 
 
 def _standing(
-    word: str | None, partner: str, nodes: Sequence[MemberNode], gone: set[tuple[str, str]]
+    state: str, is_suspended: bool, partner: str, nodes: Sequence[MemberNode], gone: set[tuple[str, str]]
 ) -> Standing:
-    if word == REVOKED:
+    if state == REVOKED:
         return "revoked"
-    if word != ACTIVE:
+    if state != ACTIVE or is_suspended:
         return "suspended"
     has_left = (partner, "") in gone and all(node.has_left for node in nodes)
     return "left" if has_left else "active"

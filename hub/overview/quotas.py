@@ -15,7 +15,7 @@ from hub.services.content import Use
 from hub.services.hub import Hub
 
 _COST_RATIO = 200
-_LEAST_S = 5.0
+_LEAST_S = 15.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """The newest report of each node, read from the database and parsed once.
 
 A report that came has the revision of its commit: what is newer than the last look is read, the rest is
-known. What was stored before a release that reads more strictly, and cannot be read, says nothing.
+known. The process that takes the reports has parsed them already, and lends what it has. What was stored
+before a release that reads more strictly, and cannot be read, says nothing.
 
     with database.read() as connection:
         reports.read(connection)["la-dgm", "main"].report.backlog_bytes
@@ -38,8 +39,10 @@ class NodeReport:
 class NewestReports:
     """Keeps what it has parsed. Thread-safe."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, lent: Mapping[Key, tuple[int, Report]] | None = None) -> None:
+        """`lent`: reports that were parsed in this process, with their revisions."""
         self._limits = limits
+        self._lent = {} if lent is None else lent
         self._lock = threading.Lock()
         self._known: dict[Key, NodeReport] = {}
         self._revision = -1
@@ -56,11 +59,15 @@ class NewestReports:
             return self._known
         if newest < self._revision:  # an older snapshot than the last
             return self._known
-        rows = connection.execute(sa.select(table).where(table.c.revision > self._revision)).all()
+        rows = connection.execute(
+            sa.select(table.c.partner, table.c.node, table.c.time, table.c.revision).where(
+                table.c.revision > self._revision
+            )
+        ).all()
         count = connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
         self._revision = newest
         if rows:
-            fresh = {(row.partner, row.node): self._parsed(row) for row in rows}
+            fresh = {(row.partner, row.node): self._report(connection, row) for row in rows}
             self._known = {**self._known, **fresh}
         if count != len(self._known):  # some are gone
             rows = connection.execute(sa.select(table.c.partner, table.c.node))
@@ -68,10 +75,23 @@ class NewestReports:
             self._known = {key: each for key, each in self._known.items() if key in there}
         return self._known
 
-    def _parsed(self, row: Any) -> NodeReport:
+    def _report(self, connection: sa.Connection, row: Any) -> NodeReport:
         time = parse_instant(row.time)
-        try:
-            report = read_report(row.report, time, self._limits)
-        except InvalidInput:
-            report = Report()
+        revision, report = self._lent.get((row.partner, row.node), (-1, _NOTHING))
+        if revision != row.revision:
+            report = self._parsed(connection, row, time)
         return NodeReport(row.partner, row.node, time, report)
+
+    def _parsed(self, connection: sa.Connection, row: Any, time: datetime) -> Report:
+        data = connection.execute(_DATA, {"partner": row.partner, "node": row.node}).scalar_one()
+        try:
+            return read_report(data, time, self._limits)
+        except InvalidInput:
+            return _NOTHING
+
+
+_NOTHING = Report()
+_DATA = sa.select(schema.status_reports.c.report).where(
+    schema.status_reports.c.partner == sa.bindparam("partner"),
+    schema.status_reports.c.node == sa.bindparam("node"),
+)

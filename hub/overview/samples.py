@@ -38,9 +38,14 @@ class Line:
     steps: dict[int, int] = field(default_factory=dict[int, int])
 
 
+def step_of(moment: datetime) -> int:
+    """The half hour, counted from the epoch."""
+    return int(moment.timestamp()) // _STEP_S
+
+
 def backlog(lines: Iterable[Line], now: datetime) -> tuple[int | None, ...]:
     """The last day of some nodes together, the oldest first; None where none was sampled."""
-    end = int(now.timestamp()) // _STEP_S
+    end = step_of(now)
     together: list[int | None] = [None] * STEPS
     for line in lines:
         for step, left in line.steps.items():
@@ -85,10 +90,11 @@ class Samples:
             line.still = line.still.after(time, row.state, row.bytes_left, row.rate_bytes_s, self._limits)
             line.last, line.state = time, row.state
         if row.bytes_left is not None:
-            step = int(time.timestamp()) // _STEP_S
+            step = step_of(time)
             line.steps[step] = max(line.steps.get(step, 0), row.bytes_left)
-            for old in [each for each in line.steps if each <= step - STEPS]:
-                del line.steps[old]
+            if len(line.steps) > STEPS:
+                for old in [each for each in line.steps if each <= step - STEPS]:
+                    del line.steps[old]
 
 
 def history(connection: sa.Connection, partner: str, since: datetime) -> dict[str, list[Sample]]:

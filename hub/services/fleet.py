@@ -95,6 +95,8 @@ class FleetService:
         self._waiting_bytes = 0
         self._paces: dict[tuple[str, str], _Pace] = {}
         self.counts = ReportCounts()
+        #: The newest reports that this process has taken, parsed, with their revision: for who shows them.
+        self.parsed: dict[tuple[str, str], tuple[int, Report]] = {}
 
     def report_status(self, caller: Caller, status_json: bytes) -> datetime:
         """Keep a report (a JSON object of at most `status_bytes_max`); the hub's time.
@@ -188,6 +190,8 @@ class FleetService:
             said = [(each.caller, each.report.facts) for each in batch]
             taken = self._facts.take(connection, said, self._context.clock.now())
         self._facts.remember(taken)
+        for each in batch:
+            self.parsed[each.caller.partner, each.caller.node] = revision, each.report
 
     def _check_pace(self, caller: Caller) -> None:
         """A node may bring `reports_burst_max` at once, and then one every `report_every_min_s`."""

@@ -99,10 +99,12 @@ def _act(record: LoggedRecord) -> Act:
     rest = {
         key: value
         for key, value in record.detail.items()
-        if key not in ("act", "kind") and isinstance(value, str | int)
+        if key not in ("act", "kind", "user") and isinstance(value, str | int)
     }
     words = f"{what or record.type}" + "".join(f", {key} {value}" for key, value in sorted(rest.items()))
-    return Act(_when(record), record.actor, record.object, words, alarm)
+    user = _text(record.detail.get("user"))  # who it was of those who may use the hub's pages
+    actor = record.actor if alarm or user is None else f"{record.actor} ({user})"
+    return Act(_when(record), actor, record.object, words, alarm)
 
 
 def _when(record: LoggedRecord) -> When:

@@ -167,8 +167,8 @@ def document(web_listen: str, metrics_listen: str) -> str:
     return f"""
 [web]
 # Where the operator's pages are served. Plain HTTP: to show them elsewhere, put a reverse proxy before
-# them that adds TLS (docs/operations/hub.md). Nobody can sign in before `syncline-hub user add`. Without the
-# key: no pages.
+# them that adds TLS (docs/operations/pages.md). Nobody can sign in before `syncline-hub user add`. Without
+# the key: no pages.
 {_listen(web_listen, "127.0.0.1:7446")}
 # How browsers reach the pages, when through a proxy; it stands in alerts, and other origins are refused.
 # url = "https://hub.example.org"

@@ -82,6 +82,13 @@ def test_a_request_is_approved_with_the_fingerprint_read_back(site: Site) -> Non
     assert any(each["act"] == "approve" and each.get("user") == "vilay" for each in acts_logged(site))
 
 
+def test_a_script_that_looks_for_changes_does_not_take_the_notice(site: Site) -> None:
+    browser = site.signed_in("vilay")
+    browser.act("suspend", partner="la-dgm")
+    assert "notice-info" not in browser.get("/acts", syncline_live="1").text
+    assert "is suspended" in browser.notice()
+
+
 def test_another_fingerprint_approves_nobody(site: Site) -> None:
     browser = site.signed_in("vilay")
     fingerprint = joins(site, invited(browser).body)

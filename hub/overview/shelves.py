@@ -32,7 +32,7 @@ _CHANGED_COUNT_MAX = 2_000
 _BATCH_COUNT = 500
 _CHANGING = ("version", "policy", "act")
 #: Facts are read again from so long before the newest: clocks are set back, and seconds are shared.
-_FACTS_AGAIN = timedelta(minutes=5)
+_FACTS_AGAIN = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class Shelves:
         self._context = context
         self._lock = threading.Lock()
         self._state = ShelfState(0, {}, {}, frozenset(), {})
-        self._facts_read: datetime | None = None
+        self._facts_read: tuple[float, datetime] | None = None
 
     def state(self) -> ShelfState:
         """As of now."""
@@ -113,31 +113,38 @@ class Shelves:
     def _look(self, connection: sa.Connection) -> ShelfState:
         before, leaves = self._state, leaf_count(connection)
         changed = _changed(connection, before.leaves, leaves)
-        heads = before.heads
+        heads, moved = before.heads, set[str]()
         if changed is None:
             heads = _read_heads(connection, None)
         elif changed:
-            merged = {**heads, **_read_heads(connection, changed)}
+            read = _read_heads(connection, changed)
+            moved.update(read)
+            merged = {**heads, **read}
             heads = merged if merged.keys() == heads.keys() else dict(sorted(merged.items()))
-        declared, told = self._facts(connection, before.facts)
+        told = self._told(connection, before.facts)
+        declared = {**before.facts, **told} if told else before.facts
+        moved.update(told)
         left = _left(connection)
-        if heads is before.heads and left == before.left and not told:
-            state = ShelfState(leaves, heads, declared, left, before.turns)
+        if changed is None or left != before.left:
+            turns = _turns(heads, declared, left, declared)
+        elif moved:
+            kept = {name: turn for name, turn in before.turns.items() if name not in moved}
+            turns = {**kept, **_turns(heads, declared, left, moved)}
         else:
-            state = ShelfState(leaves, heads, declared, left, _turns(heads, declared, left))
-        self._state = state
-        return state
+            turns = before.turns
+        self._state = ShelfState(leaves, heads, declared, left, turns)
+        return self._state
 
-    def _facts(
-        self, connection: sa.Connection, before: Mapping[str, Facts]
-    ) -> tuple[Mapping[str, Facts], bool]:
-        """What is declared now, and whether it differs from before."""
-        now, last = self._context.clock.now(), self._facts_read
-        since = None if last is None or now < last else last - _FACTS_AGAIN
-        found = facts.read(connection, None if since is None else format_instant(since))
-        self._facts_read = now
-        told = {name: each for name, each in found.items() if before.get(name) != each}
-        return ({**before, **told}, True) if told else (before, False)
+    def _told(self, connection: sa.Connection, before: Mapping[str, Facts]) -> dict[str, Facts]:
+        """What is declared otherwise than before; looked for every `view_fresh_s`."""
+        clock, last = self._context.clock, self._facts_read
+        now, moment = clock.now(), clock.monotonic()
+        if last is not None and 0 <= moment - last[0] < self._context.limits.view_fresh_s:
+            return {}
+        since = None if last is None or now < last[1] else format_instant(last[1] - _FACTS_AGAIN)
+        found = facts.read(connection, since)
+        self._facts_read = moment, now
+        return {name: each for name, each in found.items() if before.get(name) != each}
 
 
 def _changed(connection: sa.Connection, first: int, end: int) -> set[str] | None:
@@ -236,13 +243,13 @@ def _left(connection: sa.Connection) -> frozenset[str]:
 
 
 def _turns(
-    heads: Mapping[str, Head], declared: Mapping[str, Facts], left: frozenset[str]
-) -> Mapping[str, tuple[datetime, datetime]]:
-    """When each dataset turns due and late. From an owner that left, nothing more is expected."""
+    heads: Mapping[str, Head], declared: Mapping[str, Facts], left: frozenset[str], names: Iterable[str]
+) -> dict[str, tuple[datetime, datetime]]:
+    """When each of `names` turns due and late. From an owner that left, nothing more is expected."""
     found: dict[str, tuple[datetime, datetime]] = {}
-    for name, facts_ in declared.items():
-        head = heads.get(name)
-        if head is None or head.accepted is None or head.owner in left:
+    for name in names:
+        head, facts_ = heads.get(name), declared.get(name)
+        if head is None or facts_ is None or head.accepted is None or head.owner in left:
             continue
         turns = turns_at(facts_.update_frequency, facts_.next_update, head.accepted)
         if turns is not None:

@@ -73,6 +73,7 @@ class Memberships:
         self._limits = context.limits
         self._lock = threading.Lock()
         self._state: Membership | None = None
+        self._parsed: Mapping[str, PublicKey] = {}  # of the enrolments, by their text
 
     def current(self, connection: sa.Connection | None = None) -> Membership:
         """As of now; in a write transaction (`connection`), with its own changes."""
@@ -144,12 +145,17 @@ class Memberships:
             sa.select(
                 enrolments.c.number, enrolments.c.partner, enrolments.c.node, enrolments.c.signing_key
             ).where(enrolments.c.state == "approved")
-        )
+        ).all()
+        # A thousand keys take longer to read than all the rest, and hardly ever change.
+        known = self._parsed
+        parsed = {
+            text: known.get(text) or PublicKey.from_json(json.loads(text))
+            for text in (row.signing_key for row in rows)
+        }
+        self._parsed = parsed
         return {
             (row.partner, row.node): Member(
-                row.number,
-                PublicKey.from_json(json.loads(row.signing_key)),
-                frozenset(keys.get(row.number, ())),
+                row.number, parsed[row.signing_key], frozenset(keys.get(row.number, ()))
             )
             for row in rows
         }

@@ -11,6 +11,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from core import logs
 from core.clock import SystemClock
 from deploy.demo.federation import Federation, free_ports
 from deploy.demo.fleet import seed
@@ -53,6 +54,7 @@ def operator_looks(federation: Federation, narrator: Narrator) -> None:
 def pages(federation: Federation) -> Generator[OpenedPages]:
     """A seeded fleet behind a real hub, whose healthy nodes go on reporting."""
     (port,) = free_ports(1)
+    logs.configure(json=False, level="critical")  # an alarm is part of the fleet, not of this terminal
     fleet = seed(federation.root / "fleet", web_listen=f"127.0.0.1:{port}")
     password = secrets.token_urlsafe(12)
     with Hub.open(fleet.layout, clock=SystemClock()) as hub:

@@ -10,7 +10,6 @@ from cryptography import x509
 
 from core.clock import format_instant
 from hub.alerts.condition import Situation
-from hub.overview.every_node import every_node
 from hub.overview.model import DatasetLine
 from hub.overview.search import COUNT_MAX, DatasetSearch
 from hub.overview.service import Overview
@@ -27,7 +26,7 @@ def look(overview: Overview, hub: Hub, now: datetime, up_since: datetime) -> Sit
         now=now,
         up_since=up_since,
         fleet=fleet,
-        nodes=every_node(overview, fleet),
+        nodes=overview.nodes(),
         log=overview.log(),
         storage=overview.storage(),
         late=_late(overview),

@@ -24,7 +24,6 @@ from hub.alerts.book import open_count
 from hub.alerts.outbox import waiting_count
 from hub.metrics.counters import Counters
 from hub.metrics.families import Shown, families
-from hub.overview.every_node import every_node
 from hub.overview.service import Overview
 from hub.services.hub import Hub
 from hub.storage import schema
@@ -60,7 +59,7 @@ class HubCollector(Collector):
         database = self._hub.context.database
         shown = Shown(
             fleet=fleet,
-            nodes=every_node(self._overview, fleet),
+            nodes=self._overview.nodes(),
             log=self._overview.log(),
             storage=self._overview.storage(),
             refusals=self._refusals.now(),

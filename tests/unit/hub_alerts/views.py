@@ -13,7 +13,6 @@ from hub.overview.model import (
     LogView,
     NodeView,
     PartnerLine,
-    PartnerView,
     StorageView,
 )
 
@@ -182,12 +181,9 @@ class FakeOverview:
     def fleet(self) -> FleetView:
         return self.shown_fleet
 
-    def partner(self, name: str) -> PartnerView:
-        [line] = [each for each in self.shown_fleet.partners if each.partner == name]
-        nodes = tuple(each for each in line.nodes if isinstance(each, NodeView))
-        return PartnerView.model_construct(
-            line=line, nodes=nodes, attention=(), enrolments=(), datasets=(), used=()
-        )
+    def nodes(self) -> tuple[NodeView, ...]:
+        lines = (each for line in self.shown_fleet.partners for each in line.nodes)
+        return tuple(each for each in lines if isinstance(each, NodeView))
 
     def datasets(self, search: Any) -> DatasetPage:
         begin = int(search.after or 0)

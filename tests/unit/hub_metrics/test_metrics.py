@@ -14,11 +14,15 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from core.clock import format_instant
 from core.errors import Unavailable
 from core.limits import LIMITS, Limits
+from hub.alerts.book import open_count
+from hub.alerts.watch import AlertWatch
+from hub.config import HubSettings, HubTable
 from hub.metrics.collector import HubCollector, RefusalSums
 from hub.metrics.counters import Counters
 from hub.metrics.families import Shown, families
 from hub.metrics.served import metrics_app
 from hub.overview.model import Attention, Message
+from hub.overview.service import Overview
 from hub.storage import schema
 from hub.web.server import HttpPort
 from tests.simulation.federation import TestFederation, make_federation
@@ -143,6 +147,27 @@ def test_a_nodes_free_text_is_no_label(federation: TestFederation) -> None:
     found = parsed(collector(federation, overview).text())
     assert value(found, "syncline_hub_node_info", version="other") == 1
     assert not any("evil" in name for name in found)
+
+
+def test_a_real_hub_is_measured(federation: TestFederation, tmp_path: Path) -> None:
+    """The same collector over the real overview: a hub whose three nodes have not reported yet."""
+    settings = HubSettings(
+        hub=HubTable(
+            name="Mekong",
+            federation="test-geo",
+            directory=str(federation.hub.context.layout.directory),
+            address="hub.test:7443",
+            enrol_address="hub.test:7444",
+        )
+    )
+    overview = Overview(federation.hub, settings)
+    found = parsed(HubCollector(federation.hub, overview, Counters()).text())
+    assert value(found, "syncline_hub_partners", standing="active") == 3
+    assert value(found, "syncline_hub_nodes", state="no report yet") == 3
+    assert value(found, "syncline_hub_log_leaves_total", type="registry") > 0
+    alerts = AlertWatch(federation.hub, overview, settings, (), federation.clock)
+    alerts.perform()
+    assert open_count(federation.hub.context.database) == {}
 
 
 def test_refusals_outlive_a_restart_and_are_summed_once(federation: TestFederation) -> None:

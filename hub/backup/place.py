@@ -116,17 +116,21 @@ class Place:
         with translated(self.path):
             descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise Conflict(
-                    f"another backup writes to {self.path}",
-                    remedy="wait until it is done",
-                    reason="BACKUP_RUNS",
-                ) from None
-            except OSError as error:  # a network file system without locks: the hub's own lock must do
-                if error.errno not in _NO_LOCKS:
-                    raise
+            _lock(descriptor, fcntl.LOCK_EX, self.path)
+            yield
+        finally:
+            os.close(descriptor)
+
+    @contextmanager
+    def unchanging(self) -> Generator[None]:
+        """Read while nobody writes; also from a disk that cannot be written. Raises `Conflict`."""
+        try:
+            descriptor = os.open(self.path / "lock", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:  # a copy without the lock: nobody has ever written here
+            yield
+            return
+        try:
+            _lock(descriptor, fcntl.LOCK_SH, self.path)
             yield
         finally:
             os.close(descriptor)
@@ -274,6 +278,20 @@ class Place:
             self._folder(path.parent)
         path.mkdir(mode=_PRIVATE, exist_ok=True)
         durable.fsync_dir(path.parent)
+
+
+def _lock(descriptor: int, how: int, path: Path) -> None:
+    try:
+        fcntl.flock(descriptor, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise Conflict(
+            f"{path} is in use by another backup, check or restore",
+            remedy="wait until it is done",
+            reason="BACKUP_RUNS",
+        ) from None
+    except OSError as error:  # a network file system without locks: the hub's own lock must do
+        if error.errno not in _NO_LOCKS:
+            raise
 
 
 @contextmanager

@@ -66,6 +66,11 @@ class Restored:
 
 def restore(wanted: Wanted, progress: Progress, clock: Clock, limits: Limits = LIMITS) -> Restored:
     """Restore. Raises `Conflict` (NOT_EMPTY), `InvalidInput`, `Untrusted`, `Corrupt`, `Unavailable`."""
+    with wanted.place.unchanging():
+        return _restore(wanted, progress, clock, limits)
+
+
+def _restore(wanted: Wanted, progress: Progress, clock: Clock, limits: Limits) -> Restored:
     place, target = wanted.place, wanted.directory
     stored = place.snapshot(wanted.snapshot)
     snapshot = read_snapshot(place, stored, wanted.identity)

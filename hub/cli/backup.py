@@ -88,7 +88,7 @@ def backup(
         with progress() as shown:
             _demand_whole(list(check_place(Place.open(directory), opener, shown)))
     if as_json:
-        emit_json(_json(made, directory))
+        emit_json({**_json(made, directory), "identity_made": made_identity})
     else:
         _tell(made, directory, made_identity, settings)
 
@@ -106,7 +106,13 @@ def _make(
     new: bool,
 ) -> tuple[Made, Path | None]:
     """The backup, and the identity's file if it was made now."""
+    _refuse_inside(settings.layout.directory, directory, "is lost together with the hub")
+    if identity_path is not None:
+        _refuse_inside(
+            directory, identity_path.absolute(), "would be lost, or found, together with the backup"
+        )
     signer = load_signing_key(settings.layout.hub_key)
+    made_identity: Path | None = None
     with suppress(SynclineError):  # a damaged log is told by `fsck` and `status`, and still backed up
         if not hub.log.status().checkpoint_size:  # never run: without any, a restored log cannot go on
             hub.log.make_checkpoint(force=True)
@@ -126,12 +132,21 @@ def _make(
         )
         made = make_backup(task, shown, SystemClock())
     except SynclineError as error:
+        if made_identity is not None:  # it is made once, and this is when
+            typer.echo(_key_text(made_identity), err=True)
         if error.reason != "BACKUP_RUNS":
             with suppress(SynclineError):  # a full disk of the hub's own, say
                 failed(hub, directory, error.message)
         raise
     record(hub, made, directory)
     return made, made_identity
+
+
+def _refuse_inside(outer: Path, inner: Path, why: str) -> None:
+    if inner.resolve().is_relative_to(outer.resolve()):
+        raise InvalidInput(
+            f"{inner} stands in {outer}, and {why}", remedy="give another place", reason="SAME_PLACE"
+        )
 
 
 def _place(hub: Hub, directory: Path, *, new: bool) -> Place | None:
@@ -181,7 +196,8 @@ def _seal(
 
 def _check(directory: Path, identity: Identity | None, shown: Progress, *, as_json: bool) -> None:
     place = Place.open(directory)
-    findings = list(check_place(place, identity, shown))
+    with place.unchanging():
+        findings = list(check_place(place, identity, shown))
     known = place.snapshots()
     if as_json:
         emit_json({"snapshots": [each.name for each in known], "findings": findings})
@@ -230,13 +246,21 @@ def _tell(made: Made, directory: Path, identity: Path | None, settings: HubSetti
         say(f"  healed     {made.healed} object(s) were damaged there and are written anew: see to that disk")
     if made.pruned:
         say(f"  pruned     {made.pruned} older snapshot(s), {bytes_text(made.bytes_freed)}")
+    if directory.stat().st_dev == settings.layout.directory.stat().st_dev:
+        say(f"  warning    {directory} is on the hub's own disk: what destroys that destroys both")
     if identity is not None:
         say()
-        say(f"THE KEY TO THIS BACKUP is {identity}. It was made now, and stands nowhere else.")
-        say("  Without it nothing can be restored. Keep copies away from this machine and from the backup.")
+        say(_key_text(identity))
     if key_files(settings.admin_keys):
         say()
         say(
             f"Not in the backup: {settings.admin_keys}, with the administrators' keys. Keep copies elsewhere:"
         )
         say("  a hub that is restored from an older state can go on only with them.")
+
+
+def _key_text(identity: Path) -> str:
+    return (
+        f"THE KEY TO THIS BACKUP is {identity}. It was made now, and stands nowhere else.\n"
+        "  Without it nothing can be restored. Keep copies away from this machine and from the backup."
+    )

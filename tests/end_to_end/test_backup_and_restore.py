@@ -151,6 +151,8 @@ def test_mistakes_with_places_and_keys_are_told(world: World):
     shutil.move(world.hub_folder / "admin", world.root / "stick")
     said = world.hub("backup", str(place), expect=2)
     assert "--identity-out" in said.err
+    assert "stands in" in world.hub("backup", str(world.hub_folder / "backups"), expect=2).err
+    assert "stands in" in world.hub("backup", str(place), "--identity-out", str(place / "key"), expect=2).err
     assert not place.exists()
     world.hub("backup", str(place), "--identity-out", str(world.root / "key.txt"))
     assert "--plain" in world.hub("backup", str(place), "--plain", expect=2).err

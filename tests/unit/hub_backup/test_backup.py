@@ -232,6 +232,11 @@ def test_two_at_once_are_refused(backed: Backed):
     with backed.place.locked(), pytest.raises(Conflict) as refused:
         backed.backup()
     assert refused.value.reason == "BACKUP_RUNS"
+    backed.backup()
+    with backed.place.unchanging(), pytest.raises(Conflict):
+        backed.backup()
+    with backed.place.locked(), pytest.raises(Conflict):
+        backed.restore()
 
 
 def test_nothing_is_removed_while_a_backup_is_made(backed: Backed):

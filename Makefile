@@ -38,6 +38,9 @@ check: $(STAMP) ## format, lint, types, import contracts, proto lint and drift
 protos: $(STAMP) ## regenerate protos/gen from protos/
 	$(BIN)/python protos/generate.py
 
+catalogue: $(STAMP) ## add or update a language of the pages (LANG=lo); without LANG, update all
+	$(BIN)/python -m hub.web.catalogue $(if $(findstring command,$(origin LANG)),$(LANG))
+
 bench: $(STAMP) ## Syncline and rsync over ssh on the same data (ARGS="--scale 0.05" for a taste)
 	$(BIN)/python -m benchmarks $(ARGS)
 
@@ -53,4 +56,4 @@ lock: $(STAMP) ## bring requirements.lock in line with pyproject.toml (ARGS=--up
 clean: ## remove what the commands above made
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis .demo .data
 
-.PHONY: help install demo test soak check protos bench bench-evidence pictures lock clean
+.PHONY: help install demo test soak check protos catalogue bench bench-evidence pictures lock clean

@@ -1,7 +1,7 @@
 """The languages of the pages: catalogues, which one a viewer gets, and which of a title's texts.
 
-* A language is there when `catalogues/<tag>/syncline.po` is; English needs none: the templates are English. The
-  catalogues are read once, as they lie: nothing is compiled or generated beside them.
+* A language is there when `catalogues/<tag>/syncline.po` is; English needs none: the templates are English.
+  The catalogues are read once, as they lie: nothing is compiled or generated beside them.
 * A viewer gets the language of the cookie that the link in the page's head sets, else the best of
   `Accept-Language`, else English. What a catalogue lacks is said in English.
 * A title or a name comes in several languages of its owner's choice: the viewer's own is shown if there is

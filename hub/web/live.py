@@ -1,11 +1,11 @@
 """Server-sent events: browsers are told that something changed, and fetch what they show again.
 
-* `event: changed` with the newest revision as id and data. The browser says what it shows: `?known=` as the page
-  has it, then `Last-Event-ID`; so nothing is lost between page and stream, or between two streams.
+* `event: changed` with the newest revision as id and data. The browser says what it shows: `?known=` as the
+  page has it, then `Last-Event-ID`; so nothing is lost between page and stream, or between two streams.
 * The revision is asked for once in `limits.view_fresh_s` for all browsers together, and by nobody when none
   listens.
-* A stream ends by itself after `STREAM_S`, and with the session: the browser comes back, and is then looked at
-  again. Who may no longer look, learns nothing after that.
+* A stream ends by itself after `STREAM_S`, and with the session: the browser comes back, and is then looked
+  at again. Who may no longer look, learns nothing after that.
 * `limits.streams_of_pages_max` streams at once, `_STREAMS_OF_ONE_MAX` for one session; more are told to ask
   again later.
 

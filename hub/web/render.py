@@ -1,7 +1,7 @@
 """A page out of a template: in the viewer's language, everything escaped, nothing from elsewhere.
 
-* Every value is escaped by the templates' own autoescape; there is no `safe` in them. What is drawn is built by
-  `hub.web.drawing` as `Markup`, from numbers and escaped texts alone.
+* Every value is escaped by the templates' own autoescape; there is no `safe` in them. What is drawn is built
+  by `hub.web.drawing` as `Markup`, from numbers and escaped texts alone.
 * What a page's head and navigation need is found on the request: `request.state.session` (None: not signed
   in), `request.state.notice` (a `Notice`, said once above the page), `request.app.state.frame` (a `Frame`),
   `request.app.state.clock`. Each may be missing.
@@ -35,7 +35,7 @@ _TEMPLATES = Path(__file__).with_name("templates")
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What every page says in its head. `hub`: the hub's name; `two_person`: acts wait for a second person."""
+    """What every page says in its head. `hub`: its name; `two_person`: acts wait for a second person."""
 
     hub: str = ""
     federation: str = ""

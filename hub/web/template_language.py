@@ -10,7 +10,7 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from jinja2 import pass_context
@@ -55,12 +55,12 @@ def names_for(language: Language) -> tuple[Names, Names]:
         "day": said.day,
         "ago": said.ago,
         "title": title,
-        "sparkline": lambda *args, **named: sparkline.sparkline(*args, formats=formats, **named),
+        "sparkline": partial(sparkline.sparkline, formats=formats),
         "share": bars.share,
         "change": bars.change,
-        "version_curve": lambda versions, label: version_curve(versions, label, formats),
-        "storage_curve": lambda points, label: storage_curve(points, label, formats),
-        "backlog_curve": lambda samples, label: backlog_curve(samples, label, formats),
+        "version_curve": partial(version_curve, formats=formats),
+        "storage_curve": partial(storage_curve, formats=formats),
+        "backlog_curve": partial(backlog_curve, formats=formats),
         "degrees": degrees,
     }
     return filters, functions
@@ -120,7 +120,7 @@ def title(context: Context, texts: Mapping[str, str], otherwise: str = "") -> Ma
     return Markup('<span lang="{}" dir="{}">{}</span>').format(tag, direction_of(tag), text)
 
 
-def version_curve(versions: Sequence[VersionView], label: str, formats: Formats) -> Markup:
+def version_curve(versions: Sequence[VersionView], *, label: str, formats: Formats) -> Markup:
     """The size of each version; those that shrank are marked."""
     points = [(each.accepted, each.bytes) for each in versions]
     return curve.curve(
@@ -128,12 +128,12 @@ def version_curve(versions: Sequence[VersionView], label: str, formats: Formats)
     )
 
 
-def storage_curve(points: Sequence[StoragePoint], label: str, formats: Formats) -> Markup:
+def storage_curve(points: Sequence[StoragePoint], *, label: str, formats: Formats) -> Markup:
     """What lay on the disk."""
     return curve.curve([(each.time, each.used_bytes) for each in points], label=label, formats=formats)
 
 
-def backlog_curve(samples: Sequence[Sample], label: str, formats: Formats) -> Markup:
+def backlog_curve(samples: Sequence[Sample], *, label: str, formats: Formats) -> Markup:
     """What a node had still to move."""
     known = [(each.time, each.bytes_left) for each in samples if each.bytes_left is not None]
     return curve.curve(known, label=label, formats=formats)

@@ -1,7 +1,7 @@
-"""What the words of the model are called on the pages, where `hub.overview.wording` has no template for them.
+"""What the words of the model are called on the pages, where `hub.overview.wording` has no template for it.
 
-Themes, cadences, classifications, roles and the like: the values are those of manifests, ISO 19115 and hub.toml;
-these are their English names, which catalogues translate.
+Themes, cadences, classifications, roles and the like: the values are those of manifests, ISO 19115 and
+hub.toml; these are their English names, which catalogues translate.
 
     word("basic-geology", language.gettext)              # "basic geology"
     word("in sync", language.gettext)                    # from the wording's own templates
@@ -52,17 +52,64 @@ WORDS: dict[str, dict[str, str]] = {
     },
     "direction": {"up": "to the hub", "down": "from the hub"},
     "role": {"operator": "operator", "approver": "approver", "auditor": "auditor"},
-    "watch": {"events": "events", "scan only": "scans only", "off": "off"},
+    "watch": {"events": "events", "scan only": "scans only", "off": "not at all"},
     "enrolment": {
         "invited": "invited",
         "pending": "waits for approval",
-        "joined": "waits for approval",
+        "accepted": "waits for signatures",
         "approved": "approved",
         "rejected": "rejected",
         "expired": "invitation expired",
         "replaced": "replaced",
+        "left": "left",
     },
-    "decision": {"confirmed": "confirmed", "refused": "refused", "expired": "expired", "failed": "failed"},
+    "outcome": {
+        "confirmed": "confirmed",
+        "done": "done",
+        "queued": "waits for the administrators' signatures",
+        "refused": "refused",
+        "expired": "expired",
+        "failed": "failed",
+    },
+    "detail": {
+        "node": "Node",
+        "names": "Names",
+        "replace": "Takes the place of a lost node",
+        "fingerprint": "Fingerprint",
+        "reason": "Reason",
+    },
+    # A node's own words for its datasets (docs/formats/status.md)
+    "work": {
+        "not published yet": "not published yet",
+        "up to date": "up to date",
+        "published": "published",
+        "signed, bytes withheld": "signed, bytes withheld",
+        "nothing to publish": "nothing to publish",
+        "waiting for approval": "waits for approval",
+        "held": "held back",
+        "fenced": "fenced: another node publishes in its place",
+        "failed": "failed",
+        "not fetched yet": "not fetched yet",
+        "current": "current",
+        "updated": "updated",
+        "visible, not granted": "visible, not granted",
+        "waiting for content": "waits for content",
+        "waiting for the log": "waits for the log",
+        "waiting for witnesses": "waits for witnesses",
+        "not shared with us": "not shared with it",
+        "grant ended": "grant ended",
+        "needs attention": "needs attention",
+    },
+    "leaf": {
+        "version": "versions",
+        "policy": "policies",
+        "delivery": "deliveries",
+        "acknowledgement": "acknowledgements",
+        "registry": "registry statements",
+        "act": "acts",
+        "alarm": "alarms",
+        "refusals": "refused calls",
+    },
 }
 
 

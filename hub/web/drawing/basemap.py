@@ -1,7 +1,7 @@
 """A map of the operator's own under the footprints: GeoJSON (RFC 7946), read once, drawn as it stands.
 
-None is shipped: which borders are drawn, and how, is for the operator's authorities, whose number for it is shown on
-the map. A file that cannot be read costs the map its ground, and nothing else; the page says why.
+None is shipped: which borders are drawn, and how, is for the operator's authorities, whose number for it is
+shown on the map. A file that cannot be read costs the map its ground, and nothing else; the page says why.
 
     basemap = read_basemap(settings.web.basemap)
     basemap.drawn(view)                                  # Markup
@@ -55,7 +55,7 @@ class Basemap:
         parts: list[str] = []
         for area in self._areas:
             paths = [path for course in area for path in _paths(course, view)]
-            if paths:
+            if any(paths):
                 kind = "land" if area[0].is_area else "land-line"
                 parts.append(f'<path d="{"".join(paths)}" fill-rule="evenodd" class="{kind}"/>')
         return Markup("".join(parts))  # noqa: S704 - numbers alone
@@ -80,30 +80,36 @@ def read_basemap(table: BasemapTable) -> Basemap:
     return Basemap(areas, table.approval)
 
 
+#: What a kind of GeoJSON holds others in.
+_HOLDS = {"FeatureCollection": "features", "GeometryCollection": "geometries"}
+
+
 def _areas(value: object, depth: int) -> Iterator[list[Course]]:
     if not isinstance(value, dict) or depth == 0:
         raise ValueError("is not GeoJSON")
     node = cast("dict[str, Any]", value)
-    kind, inner = node.get("type"), node.get("coordinates")
-    if kind == "FeatureCollection":
-        for each in _list(node.get("features")):
+    kind = node.get("type")
+    if kind in _HOLDS:
+        for each in _list(node.get(_HOLDS[kind])):
             yield from _areas(each, depth - 1)
     elif kind == "Feature":
         if node.get("geometry") is not None:
             yield from _areas(node["geometry"], depth - 1)
-    elif kind == "GeometryCollection":
-        for each in _list(node.get("geometries")):
-            yield from _areas(each, depth - 1)
-    elif kind == "Polygon":
-        yield [_course(ring, is_area=True) for ring in _list(inner)]
+    elif kind not in ("Point", "MultiPoint"):
+        yield from _courses(kind, node.get("coordinates"))
+
+
+def _courses(kind: object, places: object) -> Iterator[list[Course]]:
+    if kind == "Polygon":
+        yield [_course(ring, is_area=True) for ring in _list(places)]
     elif kind == "MultiPolygon":
-        for polygon in _list(inner):
+        for polygon in _list(places):
             yield [_course(ring, is_area=True) for ring in _list(polygon)]
     elif kind == "LineString":
-        yield [_course(inner, is_area=False)]
+        yield [_course(places, is_area=False)]
     elif kind == "MultiLineString":
-        yield [_course(line, is_area=False) for line in _list(inner)]
-    elif kind not in ("Point", "MultiPoint"):
+        yield [_course(line, is_area=False) for line in _list(places)]
+    else:
         raise ValueError("is not GeoJSON")
 
 

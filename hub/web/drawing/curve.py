@@ -24,7 +24,7 @@ def curve(
     ceiling: Sequence[Point] = (),
     marked: Sequence[datetime] = (),
 ) -> Markup:
-    """Steps of `points` (any order); `ceiling` is a second, dashed line above; `marked` instants get a line down.
+    """Steps of `points` (any order); `ceiling`: a second, dashed line; `marked` instants get a line down.
 
     Nothing for fewer than two points: one point is no course of events.
     """
@@ -50,9 +50,10 @@ def curve(
     if len(ceiling) > 1:
         parts.append(f'<path d="M{_steps(_thinned(sorted(ceiling)), x, y)}" class="curve-ceiling"/>')
     return Markup(
-        '<figure class="curve"><div class="curve-scale" aria-hidden="true"><span>{top}</span><span>0</span></div>'
-        '<svg viewBox="0 0 {width} {height}" preserveAspectRatio="none" role="img" aria-label="{said}">{parts}'
-        '</svg><div class="curve-times"><time datetime="{from_}" data-form="day">{from_text}</time>'
+        '<figure class="curve">'
+        '<div class="curve-scale" aria-hidden="true"><span>{top}</span><span>0</span></div>'
+        '<svg viewBox="0 0 {width} {height}" preserveAspectRatio="none" role="img" aria-label="{said}">'
+        '{parts}</svg><div class="curve-times"><time datetime="{from_}" data-form="day">{from_text}</time>'
         '<time datetime="{to}" data-form="day">{to_text}</time></div></figure>'
     ).format(
         top=formats.size(top),

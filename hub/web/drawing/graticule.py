@@ -62,4 +62,5 @@ def _line(path: str, *, main: bool) -> str:
 
 
 def _label(x: float, y: float, anchor: str, text: str) -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" class="grid-label" aria-hidden="true">{text}</text>'
+    place = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"'
+    return f'<text {place} class="grid-label" aria-hidden="true">{text}</text>'

@@ -59,7 +59,8 @@ _SHAPES: dict[str, str] = {
     '<path d="M2.2 4.5 8 9l5.8-4.5" class="line"/>',
     "active": _DISC + _CHECK,
     # the rest
-    "decision": '<path d="M8 1.6 14.4 8 8 14.4 1.6 8Z" class="line"/><path d="M8 5v3.6M8 10.4v.6" class="line"/>',
+    "decision": '<path d="M8 1.6 14.4 8 8 14.4 1.6 8Z" class="line"/>'
+    '<path d="M8 5v3.6M8 10.4v.6" class="line"/>',
     "shrunk": '<path d="M2 3v10h12M4.5 5l3 3 2-2 4 4.5" class="line"/>',
 }
 

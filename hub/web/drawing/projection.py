@@ -32,7 +32,7 @@ class View:
     def of(cls, box: Box) -> "View":
         """A view that holds `box`, in the proportions of the sheet."""
         west, south, east, north = box
-        span = _ROUND if east - west >= _ROUND else (east - west) % _ROUND
+        span = _length(west, east)
         return cls._fitted(west + span / 2, (south + north) / 2, span, north - south)
 
     @classmethod
@@ -86,7 +86,7 @@ class View:
 
     def spans(self, west: float, east: float) -> list[tuple[float, float]]:
         """The pieces of the sheet, left to right, between two longitudes; `west` > `east` crosses 180°."""
-        length = _ROUND if east - west >= _ROUND else (east - west) % _ROUND
+        length = _length(west, east)
         if length >= _ROUND:
             return [(0.0, WIDTH)]
         begin = (west - self.west) % _ROUND
@@ -136,11 +136,14 @@ def parse_view(text: str) -> View | None:
     return View.of((west, south, east, north))
 
 
+def _length(west: float, east: float) -> float:
+    """Degrees from `west` to `east`, eastwards."""
+    return _ROUND if east - west >= _ROUND else (east - west) % _ROUND
+
+
 def _around(pairs: Sequence[tuple[float, float]]) -> tuple[float, float]:
     """The shortest arc (its west, its length) that covers all arcs: all of the circle but the largest gap."""
-    arcs = sorted(
-        (west % _ROUND, _ROUND if east - west >= _ROUND else (east - west) % _ROUND) for west, east in pairs
-    )
+    arcs = sorted((west % _ROUND, _length(west, east)) for west, east in pairs)
     reach = max(begin + length for begin, length in arcs) - _ROUND
     best_gap, best_west, covered = 0.0, arcs[0][0], max(reach, 0.0)
     # Arcs that come round over 0° cover its beginning; gaps are looked for from there on.

@@ -13,12 +13,14 @@ _WIDTH, _HEIGHT, _PAD = 96.0, 22.0, 2.0
 
 
 def sparkline(values: Sequence[int | None], *, label: str, formats: Formats) -> Markup:
-    """An area and its line; what is not known is a gap. `label` is read out with the newest and the largest."""
+    """An area and its line; what is not known is a gap. `label` is read out with the newest and the largest
+    value."""
     known = [value for value in values if value is not None]
     if not known:
         return Markup('<span class="nothing" title="{}">–</span>').format(label)
     top = max(known)
     step = _WIDTH / max(len(values) - 1, 1)
+    kind = "spark-line" if top else "spark-line spark-none"
     lines: list[str] = []
     areas: list[str] = []
     for run in _runs(values):
@@ -29,10 +31,11 @@ def sparkline(values: Sequence[int | None], *, label: str, formats: Formats) -> 
         if len(points) == 1:  # a point alone would not be seen
             points.append((points[0][0] + step, points[0][1]))
         text = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-        lines.append(f'<polyline points="{text}" class="spark-line"/>')
+        lines.append(f'<polyline points="{text}" class="{kind}"/>')
         base = _HEIGHT - _PAD
         areas.append(
-            f'<polygon points="{points[0][0]:.1f},{base} {text} {points[-1][0]:.1f},{base}" class="spark-area"/>'
+            f'<polygon points="{points[0][0]:.1f},{base} {text} {points[-1][0]:.1f},{base}"'
+            ' class="spark-area"/>'
         )
     said = f"{label}: {formats.size(values[-1])} / max {formats.size(top)}"
     return Markup(

@@ -15,7 +15,7 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def page(threads: Threads, build: Build, revision: Callable[[], int]) -> Endpoint:
-    """The route's endpoint; `build` may ask the database. The page is live from the revision on that it had."""
+    """The route's endpoint; `build` may ask the database. The page is live from its own revision on."""
 
     def built(request: Request) -> Response:
         # Asked before what is shown: at worst the page is fetched once too often.

@@ -1,6 +1,6 @@
 """Where the data are: footprints on a graticule, moved and magnified by links, and the same as a list.
 
-`/map?view=w,s,e,n&by=theme|freshness&dataset=owner/name`; without a view, all of the data, or the one dataset.
+`/map?view=w,s,e,n&by=theme|freshness&dataset=owner/name`; without a view, all of the data, or the dataset.
 """
 
 from urllib.parse import urlencode
@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hub.overview.model import MapView
+from hub.overview.model import MapItem, MapView
 from hub.web.drawing.basemap import Basemap
 from hub.web.drawing.footprints import DRAWN_MAX, By, Placed, footprints, place
 from hub.web.drawing.graticule import degrees, graticule
@@ -61,15 +61,14 @@ def show_map(overview: Source, basemap: Basemap | None) -> Build:
 
 def _legend(found: MapView, placed: list[Placed], by: By) -> list[tuple[str, int]]:
     """The words of the colours, and how many footprints on the sheet have each."""
-    words = [each.item.theme if by == "theme" else each.item.freshness for each in placed]
     known = THEMES if by == "theme" else _FRESHNESS
-    return [
-        (word, words.count(word)) for word in known if any(_word(each, by) == word for each in found.items)
-    ]
+    shown = [_word(each.item, by) for each in placed]
+    anywhere = {_word(each, by) for each in found.items}
+    return [(word, shown.count(word)) for word in known if word in anywhere]
 
 
-def _word(item: object, by: By) -> str:
-    return str(getattr(item, by))
+def _word(item: MapItem, by: By) -> str:
+    return item.theme if by == "theme" else item.freshness
 
 
 def _links(view: View, fitted: View, by: By, dataset: str) -> dict[str, str]:

@@ -181,11 +181,15 @@ class Outbox:
 
 def troubles(database: Database) -> list[ChannelTrouble]:
     """The channels that fail now: whose oldest waiting message was tried in vain."""
-    query = sa.select(_LETTERS).where(_LETTERS.c.done.is_(None)).order_by(_LETTERS.c.number)
     with database.read() as connection:
-        rows = connection.execute(query).all()
+        return read_troubles(connection)
+
+
+def read_troubles(connection: sa.Connection) -> list[ChannelTrouble]:
+    """`troubles`, in the caller's transaction."""
+    query = sa.select(_LETTERS).where(_LETTERS.c.done.is_(None)).order_by(_LETTERS.c.number)
     by_channel: dict[str, list[sa.Row[Any]]] = {}
-    for row in rows:
+    for row in connection.execute(query):
         by_channel.setdefault(row.channel, []).append(row)
     return [
         _trouble(channel, waiting)

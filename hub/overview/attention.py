@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 
 from core.clock import format_instant
 from core.limits import Limits
+from hub.alerts.outbox import ChannelTrouble
 from hub.config_operator import AlertsTable
 from hub.overview.attention_of_nodes import SeenNode, of_node
 from hub.overview.found import Found
@@ -93,6 +94,7 @@ class Situation:
     nodes: Sequence[SeenNode]
     uses: Mapping[str, Use]
     late: Mapping[str, int]
+    channels: Sequence[ChannelTrouble] = ()
 
 
 def attention(situation: Situation) -> tuple[Attention, ...]:
@@ -161,6 +163,15 @@ def _of_hub(situation: Situation) -> Iterator[Attention]:
             expires=certificate, urgent=False
         )
     yield from _of_backups(situation)
+    for channel in situation.channels:
+        yield Found("channel-failing").warning(
+            channel=channel.channel,
+            problem=channel.problem,
+            remedy=channel.remedy,
+            attempts=channel.attempts,
+            waiting=channel.waiting,
+            command=f"{command} alerts test",
+        )
     if situation.keys_within is not None:
         yield Found("admin-keys").info(directory=situation.keys_within)
 

@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from core.clock import parse_instant
 from core.names import PartnerId
 from hub.administrators import key_files
+from hub.alerts.outbox import read_troubles
 from hub.config import HubSettings
 from hub.overview import claims, waiting
 from hub.overview.attention import OpenAlarm, Situation, attention, summed_up
@@ -164,6 +165,7 @@ class FleetReader:
                     if each.standing not in ("invited", "pending")
                 },
                 late=counts.late,
+                channels=read_troubles(connection),
             )
         partners = [self._partner_line(each, nodes, lines, situation, counts, now) for each in belonging]
         partners.sort(key=_worst_first)

@@ -8,7 +8,8 @@ from core.errors import Unavailable
 from core.limits import LIMITS
 from hub.alerts.channel import REFUSED, UNREACHABLE
 from hub.alerts.outbox import troubles, waiting_count
-from hub.overview.wording import TEMPLATES
+from hub.overview.service import Overview
+from hub.overview.wording import TEMPLATES, say
 from hub.storage import schema
 from tests.simulation.federation import TestFederation
 from tests.unit.hub_alerts.conftest import Alerting, RememberingChannel
@@ -48,6 +49,10 @@ def test_a_channel_that_fails_is_tried_again_with_the_same_letter_and_shows(both
     assert (trouble.channel, trouble.waiting, trouble.attempts) == ("email", 1, len(email.tried))
     assert trouble.problem == NOBODY.message
     assert len(both.events("alert-failed")) == 1
+    shown = Overview(both.federation.hub, both.settings).fleet().attention
+    [attention] = [each for each in shown if each.message.code == "attention.channel-failing"]
+    assert "alerts by email do not arrive: mail.example.org:587 does not answer" in say(attention.message)
+    assert attention.urgent
     email.fault = None
     both.pass_time(LIMITS.alert_retry_max_s)
     assert [letter.id for letter in email.letters] == [webhook.letters[0].id]

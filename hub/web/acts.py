@@ -36,11 +36,11 @@ _log = get_logger("hub.web")
 _Act = Callable[[str, Form], Done]
 
 
-def routes(desk: Desk, threads: Threads, notices: Notices) -> list[Route]:
-    """All of `/acts/…`."""
+def routes(desk: Desk, threads: Threads, notices: Notices, forget: Callable[[], None]) -> list[Route]:
+    """All of `/acts/…`. `forget` is called after each: who acts sees what became of it."""
 
     def route(name: str, act: _Act) -> Route:
-        return Route(f"/acts/{name}", _endpoint(act, threads, notices), methods=["POST"])
+        return Route(f"/acts/{name}", _endpoint(act, threads, notices, forget), methods=["POST"])
 
     return [
         route("invite", lambda user, form: _invite(desk, user, form)),
@@ -61,12 +61,21 @@ def routes(desk: Desk, threads: Threads, notices: Notices) -> list[Route]:
     ]
 
 
-def _endpoint(act: _Act, threads: Threads, notices: Notices) -> Callable[[Request], Awaitable[Response]]:
+def _endpoint(
+    act: _Act, threads: Threads, notices: Notices, forget: Callable[[], None]
+) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         session: Session = request.state.session
         form: Form = request.state.form
+
+        def work() -> Done:
+            try:
+                return act(session.user, form)
+            finally:
+                forget()
+
         try:
-            done = await threads.run(lambda: act(session.user, form))
+            done = await threads.run(work)
         except SynclineError as error:
             _log.warning(
                 "an act was not done",

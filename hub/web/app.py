@@ -35,7 +35,7 @@ def pages_app(
     routes: list[BaseRoute] = [
         *page_routes(overview, threads, basemap=settings.web.basemap, waiting=desk.requests, limits=limits),
         *accounts.routes(hub, settings, threads, limits),
-        *acts.routes(desk, threads, notices),
+        *acts.routes(desk, threads, notices, overview.forget),
         *api.routes(overview, threads),
         export.route(hub, threads, limits),
     ]

@@ -226,7 +226,7 @@ class Guard:
         answer = problem(request, told, status)
         if isinstance(error, HTTPException):
             answer.headers.update(cast("dict[str, str]", error.headers or {}))
-        if told.reason != "NO_SUCH_PAGE":  # a mistyped address is no refusal
+        if not told.reason.startswith("NO_SUCH"):  # a mistyped address is no refusal
             self._hub.log.refused(None, f"PAGES_{told.reason}")
         if (session := request.state.session) is not None or told.reason != "NO_SUCH_PAGE":
             self._logged(

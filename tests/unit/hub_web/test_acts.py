@@ -128,6 +128,16 @@ def test_suspend_resume_reject_and_revoke(site: Site) -> None:
     assert done[-5:] == ["suspend", "resume", "invite", "reject", "revoke"]
 
 
+def test_who_has_acted_sees_at_once_what_became_of_it(site: Site) -> None:
+    browser = site.signed_in("vilay")
+    assert 'action="/acts/suspend"' in browser.get("/partners/la-dgm").text
+    browser.act("suspend", partner="la-dgm")
+    assert 'action="/acts/resume"' in browser.get("/partners/la-dgm").text
+    assert browser.get("/partners/kh-gdm").status == 404
+    invited(browser)
+    assert browser.get("/partners/kh-gdm").status == 200
+
+
 def test_an_alarm_is_acknowledged_once_with_a_reason(site: Site) -> None:
     caller = site.federation.caller("la-dgm")
     report = {"alarms": [{"id": "frozen-1", "kind": "frozen", "since": None}]}

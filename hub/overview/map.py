@@ -6,58 +6,57 @@ A west that is greater than the east crosses 180°, and stays so: whoever draws 
 """
 
 import threading
-from datetime import datetime
 
 from core.clock import Clock
-from hub.overview.abouts import NOTHING
+from hub.overview.abouts import NOTHING, About
 from hub.overview.datasets import DatasetReader
+from hub.overview.facts import Facts
 from hub.overview.model import MapItem, MapView
-from hub.overview.shelves import ShelfState
+from hub.overview.shelves import Head
+from sync.maintenance import Freshness
 
 
 class MapReader:
-    """Answers `map`. Keeps its answer until a dataset changes, or turns due or late. Thread-safe."""
+    """Answers `map`. Keeps what it has said of each dataset until that changes. Thread-safe."""
 
     def __init__(self, datasets: DatasetReader, clock: Clock) -> None:
         self._datasets = datasets
         self._clock = clock
         self._lock = threading.Lock()
-        self._known: tuple[ShelfState, datetime, datetime | None, MapView] | None = None
+        self._known: dict[str, tuple[Head, Facts, MapItem]] = {}
 
     def view(self) -> MapView:
         """Every dataset that has a place, and how many have none."""
         state, now = self._datasets.state(), self._clock.now()
         with self._lock:
-            if self._known is not None:
-                before, made, until, view = self._known
-                same = before.heads is state.heads and before.turns is state.turns
-                if same and before.facts is state.facts and made <= now and (until is None or now < until):
-                    return view
-            view = self._drawn(state, now)
-            turns = (turn for both in state.turns.values() for turn in both if turn > now)
-            self._known = state, now, min(turns, default=None), view
-            return view
+            kept: dict[str, tuple[Head, Facts, MapItem]] = {}
+            fresh: list[tuple[Head, Facts, Freshness]] = []
+            for name, facts in state.facts.items():
+                head = state.heads.get(name)
+                if head is None or facts.footprint.bbox is None:
+                    continue
+                freshness, known = state.freshness(name, now), self._known.get(name)
+                if known and known[0] is head and known[1] is facts and known[2].freshness == freshness:
+                    kept[name] = known
+                else:
+                    fresh.append((head, facts, freshness))
+            abouts = self._datasets.abouts([head for head, _, _ in fresh])
+            for head, facts, freshness in fresh:
+                about = abouts.get(head.dataset, NOTHING)
+                kept[head.dataset] = head, facts, _item(head, facts, freshness, about)
+            self._known = kept
+        items = tuple(kept[name][2] for name in sorted(kept))
+        return MapView(items=items, placeless=len(state.heads) - len(items))
 
-    def _drawn(self, state: ShelfState, now: datetime) -> MapView:
-        placed = [
-            head
-            for name, head in state.heads.items()
-            if name in state.facts and state.facts[name].footprint.bbox is not None
-        ]
-        abouts = self._datasets.abouts(placed)
-        items: list[MapItem] = []
-        for head in placed:
-            footprint = state.facts[head.dataset].footprint
-            assert footprint.bbox is not None
-            items.append(
-                MapItem(
-                    dataset=head.dataset,
-                    owner=head.owner,
-                    title=dict(head.title),
-                    theme=abouts.get(head.dataset, NOTHING).theme,
-                    freshness=state.freshness(head.dataset, now),
-                    bbox=footprint.bbox,
-                    source=footprint.bbox_source,
-                )
-            )
-        return MapView(items=tuple(items), placeless=len(state.heads) - len(items))
+
+def _item(head: Head, facts: Facts, freshness: Freshness, about: About) -> MapItem:
+    assert facts.footprint.bbox is not None
+    return MapItem(
+        dataset=head.dataset,
+        owner=head.owner,
+        title=dict(head.title),
+        theme=about.theme,
+        freshness=freshness,
+        bbox=facts.footprint.bbox,
+        source=facts.footprint.bbox_source,
+    )

@@ -5,6 +5,7 @@ reader.view().now[0].rate_bytes_s
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from heapq import nsmallest
 from typing import Any
 
 import sqlalchemy as sa
@@ -87,15 +88,16 @@ def _waiting(
     reports: Mapping[Key, NodeReport], busy: set[tuple[str, str, str, str | None]]
 ) -> tuple[Work, ...]:
     """What nodes have left to move and do not move now, most first."""
-    found: list[Work] = []
-    for (partner, node), said in reports.items():
-        for direction, works in (("up", said.report.publishes), ("down", said.report.mirrors)):
-            found += [
-                work.model_copy(update={"partner": partner, "node": node})
-                for work in works
-                if work.bytes_left
-                and work.state not in NOT_TO_BE_HAD
-                and (partner, node, direction, work.dataset) not in busy
-            ]
-    found.sort(key=lambda work: (-work.bytes_left, work.partner, work.node, work.dataset))
-    return tuple(found[:_WAITING_COUNT])
+    found = (
+        (-work.bytes_left, partner, node, work.dataset, direction, work)
+        for (partner, node), said in reports.items()
+        for direction, works in (("up", said.report.publishes), ("down", said.report.mirrors))
+        for work in works
+        if work.bytes_left
+        and work.state not in NOT_TO_BE_HAD
+        and (partner, node, direction, work.dataset) not in busy
+    )
+    most = nsmallest(_WAITING_COUNT, found, key=lambda each: each[:5])
+    return tuple(
+        work.model_copy(update={"partner": partner, "node": node}) for _, partner, node, _, _, work in most
+    )

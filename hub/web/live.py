@@ -77,6 +77,11 @@ class Live:
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )
 
+    @property
+    def watchers(self) -> int:
+        """How many tasks ask for the revision: one while anybody listens."""
+        return 0 if self._watching is None else 1
+
     async def _events(self, who: str, expires: datetime, known: str) -> AsyncGenerator[str]:
         self._listening[who] += 1
         try:

@@ -62,7 +62,10 @@ def render(
     """The page. `headers` are added to its own."""
     language = language_of(request)
     state, app_state = request.state, request.app.state
-    accepted = (language.tag, *accepted_tags(request.headers.get("accept-language", "")))
+    # For titles: the language that was chosen, else what the browser wants, in its order.
+    accepted = (*accepted_tags(request.headers.get("accept-language", "")), language.tag)
+    if request.cookies.get(LANGUAGE_COOKIE) == language.tag:
+        accepted = (language.tag, *accepted)
     text = (
         environment(language.tag)
         .get_template(template)

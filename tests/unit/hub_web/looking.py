@@ -70,7 +70,9 @@ class Looking:
     notice: Notice | None = None
 
     def app(self, threads: Threads) -> "Starlette":
-        app = Starlette(routes=routes(self.source, threads, basemap=self.basemap, waiting=lambda: self.waiting))
+        app = Starlette(
+            routes=routes(self.source, threads, basemap=self.basemap, waiting=lambda: self.waiting)
+        )
         app.state.frame = Frame("Mekong Geoscience", "mekong-geoscience-1a2b", self.two_person)
         app.state.clock = Stopped()
         return app

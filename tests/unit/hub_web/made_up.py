@@ -144,7 +144,9 @@ class MadeUp:
     def fleet(self) -> model.FleetView:
         partners = () if self.is_empty else tuple(partner_line(n, p) for n, p in enumerate(NAMES))
         states = [line.state for line in partners]
-        disk = model.Disk(name="hub", free_bytes=800_000_000_000, total_bytes=2_000_000_000_000, days_left=92.0)
+        disk = model.Disk(
+            name="hub", free_bytes=800_000_000_000, total_bytes=2_000_000_000_000, days_left=92.0
+        )
         return model.FleetView(
             revision=self.number,
             hub=model.HubView(
@@ -272,7 +274,9 @@ class MadeUp:
             witnesses_seen=9,
             witnesses_needed=3,
             witnesses=() if self.is_empty else tuple(_witness(n, p) for n, p in enumerate(NAMES)),
-            alarms=() if self.is_empty else (_alarm("a-1", None), _alarm("a-2", "looked at, a restored disk")),
+            alarms=()
+            if self.is_empty
+            else (_alarm("a-1", None), _alarm("a-2", "looked at, a restored disk")),
             leaves_by_type={} if self.is_empty else {"delivery": 40_000, "version": 1_312, "act": 90},
         )
 
@@ -280,7 +284,13 @@ class MadeUp:
         disk = self.fleet().hub.disk
         if self.is_empty:
             return model.StorageView(
-                disk=disk, database_bytes=0, owners=(), history=(), fsck_time=None, fsck_problems=None, backups=()
+                disk=disk,
+                database_bytes=0,
+                owners=(),
+                history=(),
+                fsck_time=None,
+                fsck_problems=None,
+                backups=(),
             )
         return model.StorageView(
             disk=disk,
@@ -444,7 +454,11 @@ def _node_view(line: model.NodeLine) -> model.NodeView:
         signing_key_since=ago(days=200),
         registry_seq=11,
         registry_behind=1,
-        disks=(model.Disk(name="mirror 1", free_bytes=12_000_000_000, total_bytes=500_000_000_000, days_left=6.5),),
+        disks=(
+            model.Disk(
+                name="mirror 1", free_bytes=12_000_000_000, total_bytes=500_000_000_000, days_left=6.5
+            ),
+        ),
         watch=model.Watch(mode="events", healthy=False, last_full_scan=ago(minutes=11), note=EVIL),
         witness=model.Witnessing(size=48_111, read=48_000, cosigned=47_990, note=""),
         last_error=FAULT,
@@ -453,7 +467,11 @@ def _node_view(line: model.NodeLine) -> model.NodeView:
         omitted=3,
         history=tuple(
             model.Sample(
-                time=ago(hours=48 - hour), state="behind", bytes_left=hour**2 * 10**6, rate_bytes_s=0, lag_s=60
+                time=ago(hours=48 - hour),
+                state="behind",
+                bytes_left=hour**2 * 10**6,
+                rate_bytes_s=0,
+                lag_s=60,
             )
             for hour in range(48)
         ),
@@ -479,7 +497,9 @@ ATTENTION = (
     model.Attention(
         severity="warning",
         urgent=True,
-        message=message("attention.approval", partner="my-jmg", node="main", fingerprint="7F3A-91BC-0D2E-55A8"),
+        message=message(
+            "attention.approval", partner="my-jmg", node="main", fingerprint="7F3A-91BC-0D2E-55A8"
+        ),
         remedy=message("remedy.approval"),
         command="syncline-hub approve my-jmg --fingerprint …",
         partner="my-jmg",
@@ -489,7 +509,9 @@ ATTENTION = (
     model.Attention(
         severity="error",
         urgent=True,
-        message=message("attention.alarm", partner="la-dgm", node="main", kind_word="two-histories", id="a-1", since=EVIL),
+        message=message(
+            "attention.alarm", partner="la-dgm", node="main", kind_word="two-histories", id="a-1", since=EVIL
+        ),
         remedy=message("remedy.alarm", partner="la-dgm"),
         partner="la-dgm",
     ),

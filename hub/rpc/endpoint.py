@@ -39,6 +39,7 @@ from hub.rpc.calls import Calls, RpcContext, serialize
 from hub.rpc.catalogue import CatalogueCalls
 from hub.rpc.changes import ChangesCalls
 from hub.rpc.content import ContentCalls
+from hub.rpc.counted import counted
 from hub.rpc.credentials import ServerIdentity
 from hub.rpc.enrolment import EnrolmentCalls
 from hub.rpc.fleet import FleetCalls
@@ -84,11 +85,12 @@ class Endpoint:
             options=_stranger_options(limits), maximum_concurrent_rpcs=_ENROLMENT_CALLS_MAX
         )
         for service, methods in node_services(hub, checkpoints, self._calls, limits).items():
-            _register(self._nodes, service, counters.counted(service, methods))
+            _register(self._nodes, service, counted(counters, service, methods))
         _register(
             self._enrolment,
             "EnrolmentService",
-            counters.counted(
+            counted(
+                counters,
                 "EnrolmentService",
                 enrolment_methods(EnrolmentCalls(hub.enrolment, limits), self._strangers),
             ),

@@ -23,6 +23,7 @@ from hub.metrics.families import Shown, families
 from hub.metrics.served import metrics_app
 from hub.overview.model import Attention, Message
 from hub.overview.service import Overview
+from hub.rpc.counted import counted
 from hub.storage import schema
 from hub.web.server import HttpPort
 from tests.simulation.federation import TestFederation, make_federation
@@ -260,7 +261,8 @@ def test_calls_are_counted_by_method_and_code() -> None:
 
     async def main() -> None:
         server = aio.server()
-        handlers = counters.counted(
+        handlers = counted(
+            counters,
             "CatalogueService",
             {
                 "Ask": grpc.unary_unary_rpc_method_handler(answer),

@@ -105,6 +105,17 @@ class FleetReader:
         """Each node's newest report, for other answers: parsed once for all."""
         return self._reports.read(connection)
 
+    def revision(self) -> int:
+        """The revision that is shown: the kept look's while it is kept, else the database's."""
+        context = self._context
+        with self._lock:
+            if (
+                self._looked is not None
+                and context.clock.monotonic() - self._looked[0] < self._limits.view_fresh_s
+            ):
+                return self._looked[1].view.revision
+            return context.database.revisions()[0]
+
     def forget(self) -> None:
         """Make it anew at the next question."""
         with self._lock:

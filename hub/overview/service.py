@@ -55,8 +55,9 @@ class Overview:
         self._log.view()
 
     def revision(self) -> int:
-        """Moves when anything that is shown may have changed; cheap."""
-        return self._hub.context.database.revisions()[0]
+        """Moves when anything that is shown may have changed; cheap. Never newer than what is shown: who has
+        the answers of one revision and is told the next one has missed nothing."""
+        return self._fleet.revision()
 
     def fleet(self) -> FleetView:
         """Every partner and node, the worst first, and what a person must look at."""

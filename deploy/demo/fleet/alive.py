@@ -13,7 +13,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from core.clock import Clock, SystemClock
-from core.errors import SynclineError, Unavailable
+from core.errors import Denied, SynclineError, Unavailable
 from core.logs import get_logger
 from deploy.demo.fleet.reports import LIVELY
 from deploy.demo.fleet.seeding import SeededFleet
@@ -39,9 +39,10 @@ class Reporter:
             if standing.mood not in LIVELY:
                 continue
             member = self._fleet.members[who].at(self._hub, self._clock)
-            if standing.mood != "alarm" and standing.log_size < self._hub.log.checkpoint_size():
-                standing.log_size = standing.cosigned = member.cosign()
-            with contextlib.suppress(Unavailable):  # TOO_OFTEN, when somebody is in a hurry
+            # Who is in a hurry reports TOO_OFTEN; who was revoked meanwhile is told so, and the rest go on.
+            with contextlib.suppress(Unavailable, Denied):
+                if standing.mood != "alarm" and standing.log_size < self._hub.log.checkpoint_size():
+                    standing.log_size = standing.cosigned = member.cosign()
                 member.report(standing.status(now, self._turn))
         return self._turn
 

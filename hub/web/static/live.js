@@ -94,7 +94,8 @@
   if (!sign || revision === undefined || !("EventSource" in window)) return;
 
   const PATIENCE_MS = 5000; // a stream ends now and then and is opened again: that is no news
-  let known = revision, source = null, doubt = null, again = 1000, fetching = false, missed = false;
+  const AGAIN_MS = 1000, AGAIN_MAX_MS = 60000;
+  let known = revision, source = null, doubt = null, again = AGAIN_MS, retry = null, fetching = false, missed = false;
 
   function say(kind, text) {
     sign.hidden = false;
@@ -115,21 +116,32 @@
     doubt = setTimeout(() => say("stopped", sign.dataset.stopped.replace("{time}", since)), PATIENCE_MS);
   }
 
+  function later() {
+    clearTimeout(retry);
+    retry = setTimeout(comeBack, again);
+    again = Math.min(again * 2, AGAIN_MAX_MS);
+  }
+
+  async function comeBack() {
+    if (await refresh() && source === null) listen();
+  }
+
   function signedOut() {
     if (source) source.close();
     source = null;
     clearTimeout(doubt);
+    clearTimeout(retry);
     say("stopped", sign.dataset.signedOut);
   }
 
-  // Fetches the page again; false when nobody is signed in any more.
+  // Fetches the page again; whether it was. A failure is made good later: the stream, which may live on, tells once.
   async function refresh() {
-    if (fetching) { missed = true; return true; }
+    if (fetching) { missed = true; return false; }
     fetching = true;
     try {
       const answer = await fetch(location.href, { headers: { "Syncline-Live": "refresh" }, cache: "no-store", redirect: "manual" });
       if (answer.type === "opaqueredirect" || answer.status === 401) { signedOut(); return false; }
-      if (!answer.ok) { unwell(); return true; }
+      if (!answer.ok) throw new Error(`status ${answer.status}`);
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
       const moment = fresh.querySelector(".bottom time");
       if (moment) skew = Date.parse(moment.dateTime) - Date.now();
@@ -138,29 +150,32 @@
       become(document.getElementById("main"), fresh.getElementById("main"));
       become(document.querySelector(".bottom"), fresh.querySelector(".bottom"));
       document.title = fresh.title;
+      if (source && source.readyState === EventSource.OPEN) { clearTimeout(retry); again = AGAIN_MS; well(); }
+      return true;
     } catch {
       unwell();
+      later();
+      return false;
     } finally {
       fetching = false;
-      if (missed) { missed = false; setTimeout(refresh, 500); }
+      if (missed) { missed = false; setTimeout(comeBack, 500); }
     }
-    return true;
   }
 
   function listen() {
     source = new EventSource(`/live?known=${encodeURIComponent(known)}`);
-    source.addEventListener("hello", () => { again = 1000; well(); });
+    source.addEventListener("hello", () => { again = AGAIN_MS; well(); });
     source.addEventListener("changed", (event) => { known = event.data; refresh(); });
     source.onerror = () => {
       unwell();
       if (!source || source.readyState !== EventSource.CLOSED) return; // it tries again by itself
       source = null;
-      again = Math.min(again * 2, 60000);
-      setTimeout(async () => { if (await refresh()) listen(); }, again);
+      later();
     };
   }
 
-  addEventListener("pagehide", () => { if (source) source.close(); source = null; });
+  addEventListener("online", () => { again = AGAIN_MS; comeBack(); });
+  addEventListener("pagehide", () => { if (source) source.close(); source = null; clearTimeout(retry); });
   addEventListener("pageshow", (event) => { if (event.persisted) listen(); });
   listen();
 })();

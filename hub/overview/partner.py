@@ -30,6 +30,7 @@ from security.join import format_fingerprint
 
 _HISTORY = timedelta(days=3)
 _WORKS_SHOWN_MAX = 500
+_PROBLEMS_SHOWN_MAX = 50
 _ENROLMENTS_SHOWN_MAX = 50
 _POINTS_SHOWN_MAX = 400
 
@@ -79,7 +80,8 @@ def node_view(line: NodeLine, report: Report, registry_seq: int, samples: Sequen
     shown = [*report.publishes[:_WORKS_SHOWN_MAX]], [*report.mirrors[:_WORKS_SHOWN_MAX]]
     left_out = len(report.publishes) + len(report.mirrors) - sum(map(len, shown))
     return NodeView(
-        **{name: getattr(line, name) for name in NodeLine.model_fields},
+        **{name: getattr(line, name) for name in NodeLine.model_fields if name != "problems"},
+        problems=report.problems[:_PROBLEMS_SHOWN_MAX],
         started=report.started,
         certificate_expires=report.certificate_expires,
         signing_key_since=report.signing_key_since,

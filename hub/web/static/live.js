@@ -146,7 +146,7 @@
       const moment = fresh.querySelector(".bottom time");
       if (moment) skew = Date.parse(moment.dateTime) - Date.now();
       tell(fresh);
-      known = fresh.body.dataset.revision ?? known;
+      known = document.body.dataset.revision = fresh.body.dataset.revision ?? known;
       become(document.getElementById("main"), fresh.getElementById("main"));
       become(document.querySelector(".bottom"), fresh.querySelector(".bottom"));
       document.title = fresh.title;

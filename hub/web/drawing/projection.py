@@ -14,7 +14,7 @@ from dataclasses import dataclass
 Box = tuple[float, float, float, float]
 
 WIDTH = 960.0
-_HEIGHT_MAX, _HEIGHT_MIN = 620.0, 360.0
+_HEIGHT_MAX, _HEIGHT_MIN = 640.0, 460.0
 _SPAN_LEAST = 0.05
 _ROUND = 360.0
 

@@ -331,7 +331,7 @@ node_samples = Table(
 )
 
 #: How much is stored, day by day. Of an owner's chunks: `used_bytes` as the quota counts them (uncompressed),
-#: `disk_bytes` and `packs` on the disk. `owner` empty: the whole directory, both as on the disk, hour by hour.
+#: `disk_bytes` and `packs` on the disk. `owner` empty: the whole directory, as on the disk, hour by hour.
 storage_samples = Table(
     "storage_samples",
     metadata,

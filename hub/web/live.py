@@ -15,11 +15,12 @@ Format: https://html.spec.whatwg.org/multipage/server-sent-events.html
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Generator
 from datetime import datetime
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from core.clock import Clock, SystemClock
 from core.errors import SynclineError
@@ -34,6 +35,24 @@ _COME_BACK_MS = 1000
 _CLOCK = SystemClock()
 
 _log = get_logger("hub.web.live")
+
+
+class NewsStream(StreamingResponse):
+    """Counts from where it was allowed, without a turn of the loop between: a burst is bounded, too."""
+
+    def __init__(
+        self, events: AsyncGenerator[str], counted: Callable[[], contextlib.AbstractContextManager[None]]
+    ) -> None:
+        super().__init__(
+            events,
+            media_type="text/event-stream",
+            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+        )
+        self.counted = counted
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self.counted():
+            await super().__call__(scope, receive, send)
 
 
 class Live:
@@ -71,35 +90,35 @@ class Live:
             headers = {"Cache-Control": "no-store", "Retry-After": "60"}
             return Response("too many listen\n", 503, media_type="text/plain", headers=headers)
         known = request.headers.get("last-event-id") or request.query_params.get("known", "")
-        return StreamingResponse(
-            self._events(who, session.expires, known),
-            media_type="text/event-stream",
-            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-        )
+        return NewsStream(self._events(session.expires, known), lambda: self._counted(who))
 
     @property
     def watchers(self) -> int:
         """How many tasks ask for the revision: one while anybody listens."""
         return 0 if self._watching is None else 1
 
-    async def _events(self, who: str, expires: datetime, known: str) -> AsyncGenerator[str]:
+    async def _events(self, expires: datetime, known: str) -> AsyncGenerator[str]:
+        until = self._clock.monotonic() + min(
+            self._stream_s, max(0.0, (expires - self._clock.now()).total_seconds())
+        )
+        yield f"retry: {_COME_BACK_MS}\nevent: hello\ndata:\n\n"
+        told = known
+        while (left_s := until - self._clock.monotonic()) > 0:
+            newest = "" if self._revision is None else str(self._revision)
+            if newest and newest != told:
+                told = newest
+                yield f"event: changed\nid: {newest}\ndata: {newest}\n\n"
+                continue
+            if not await self._moves_within(min(self._heartbeat_s, left_s)):
+                yield ": \n\n"
+
+    @contextlib.contextmanager
+    def _counted(self, who: str) -> Generator[None]:
         self._listening[who] += 1
+        if self._watching is None:
+            self._watching = asyncio.create_task(self._watch())
         try:
-            if self._watching is None:
-                self._watching = asyncio.create_task(self._watch())
-            until = self._clock.monotonic() + min(
-                self._stream_s, max(0.0, (expires - self._clock.now()).total_seconds())
-            )
-            yield f"retry: {_COME_BACK_MS}\nevent: hello\ndata:\n\n"
-            told = known
-            while (left_s := until - self._clock.monotonic()) > 0:
-                newest = "" if self._revision is None else str(self._revision)
-                if newest and newest != told:
-                    told = newest
-                    yield f"event: changed\nid: {newest}\ndata: {newest}\n\n"
-                    continue
-                if not await self._moves_within(min(self._heartbeat_s, left_s)):
-                    yield ": \n\n"
+            yield
         finally:
             self._listening[who] -= 1
             if not self._listening[who]:

@@ -115,7 +115,7 @@ class Door:
 
 def check_path(path: str, raw_path: bytes) -> None:
     """That a path has one meaning. Raises `InvalidInput` (NO_SUCH_PAGE)."""
-    parts = path.split("/")[1:]
+    parts = path.split("/")[1:] or [""]  # "OPTIONS *" and CONNECT name no path at all
     odd = "\\" in path or not path.startswith("/") or any(ord(c) < 32 or ord(c) == 127 for c in path)
     hidden = any(each in raw_path.lower() for each in (b"%2f", b"%5c", b"%2e", b"%00"))
     empty = any(part in ("", ".", "..") for part in parts[:-1]) or parts[-1] in (".", "..")

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from starlette.requests import Request
-from starlette.responses import StreamingResponse
+from starlette.types import Message
 
 from core.clock import SystemClock
 from core.errors import Corrupt
 from core.limits import LIMITS
-from hub.web.live import Live
+from hub.web.live import Live, NewsStream
 from hub.web.threads import Threads
 from tests.unit.hub_web.looking import Viewer
 
@@ -59,7 +59,7 @@ def asking(session: Viewer | None, known: str = "", last: str = "") -> Request:
 async def stream(live: Live, request: Request) -> AsyncIterator[AsyncIterator[str]]:
     """What the browser reads, heartbeats left out."""
     answer = await live.endpoint(request)
-    assert isinstance(answer, StreamingResponse)
+    assert isinstance(answer, NewsStream)
     body = answer.body_iterator
 
     async def told() -> AsyncIterator[str]:
@@ -68,10 +68,11 @@ async def stream(live: Live, request: Request) -> AsyncIterator[AsyncIterator[st
             if "event: changed" in text:
                 yield text
 
-    try:
-        yield told()
-    finally:
-        await body.aclose()  # type: ignore[attr-defined]
+    with answer.counted():
+        try:
+            yield told()
+        finally:
+            await body.aclose()  # type: ignore[attr-defined]
 
 
 def run(hub: Hub, test: "object", **named: float) -> None:
@@ -157,6 +158,37 @@ def test_streams_are_bounded_for_all_and_for_each() -> None:
             await each.__aexit__(None, None, None)
         async with stream(live, asking(viewer("late"), known="4")) as told:
             assert await anext(told)
+
+    run(Hub(), test)
+
+
+def test_a_burst_of_streams_that_read_nothing_is_bounded_for_each() -> None:
+    async def test(live: Live) -> None:
+        refused: list[int] = []
+        let_go = asyncio.Event()
+
+        async def send(_: Message) -> None:
+            await let_go.wait()
+
+        async def receive() -> Message:
+            await let_go.wait()
+            return {"type": "http.disconnect"}
+
+        async def browser() -> None:
+            request = asking(viewer("greedy"))
+            answer = await live.endpoint(request)
+            if answer.status_code != 200:
+                refused.append(answer.status_code)
+                return
+            await answer(request.scope, receive, send)
+
+        burst = [asyncio.create_task(browser()) for _ in range(19)]
+        while len(refused) < 7:
+            await asyncio.sleep(0)
+        let_go.set()
+        await asyncio.gather(*burst)
+        assert refused == [503] * 7
+        assert live.watchers == 0
 
     run(Hub(), test)
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import structlog
 
-from core.errors import Denied
+from core.errors import Denied, InvalidInput
 from hub.config_operator import WebTable
-from hub.web.security import CONTENT_SECURITY_POLICY, Door, local_path
+from hub.web.security import CONTENT_SECURITY_POLICY, Door, check_path, local_path
 from tests.unit.hub_web.browsing import FORM, HOST, ORIGIN, Site, pages
 
 
@@ -68,6 +68,13 @@ def test_a_bug_is_an_incident_in_the_log_and_nothing_of_it_on_the_page(
     [line] = [each for each in logs if each["log_level"] == "error"]
     assert line["incident"] in answer.text
     assert answer.all("content-security-policy") == [CONTENT_SECURITY_POLICY]
+
+
+@pytest.mark.parametrize("target", ["*", "evil.example:443"])
+def test_a_target_that_is_no_path_is_no_page_and_no_bug(target: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        check_path(target, target.encode())
+    assert refused.value.reason == "NO_SUCH_PAGE"
 
 
 # ── the host's name ──────────────────────────────────────────────────────────────────────────────

@@ -8,60 +8,32 @@ when it becomes visible; while it is waited for, everything that was fetched sta
 """
 
 import os
-from collections.abc import Generator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from core import durable
-from core.clock import Clock, format_instant
-from core.errors import Conflict, Corrupt, Denied, InvalidInput, SynclineError, Unavailable, Untrusted
-from core.limits import Limits
+from core.clock import format_instant
+from core.errors import Conflict, Denied, InvalidInput, SynclineError, Unavailable
 from core.logs import get_logger
-from core.names import DatasetId, NodeName, PartnerId
-from core.progress import Progress
+from core.names import DatasetId
 from node.evidence import Statements, renew_evidence, write_evidence
-from node.mirror_state import MirrorRow, MirrorTable, VersionRow
-from node.room import Room, no_room
-from node.subscribe import proofkeeping
-from node.subscribe.adopt import adopt, readopt
-from node.subscribe.assemble import Assembly
+from node.mirror_state import MirrorRow, VersionRow
+from node.subscribe import acknowledging, proofkeeping
+from node.subscribe.adopt import adopt
 from node.subscribe.chain import ChainReader, Grant, Head, rolled_back
-from node.subscribe.edits import Inspection, inspect
+from node.subscribe.filling import Filling
+from node.subscribe.local_edits import LocalEdits
 from node.subscribe.mirror import Mirror, folder_name
 from node.subscribe.outcome import MirrorOutcome, MirrorState
-from node.subscribe.plan import Plan, plan_version
-from node.subscribe.proving import NO_QUORUM, WAITS, Prover
+from node.subscribe.proving import NO_QUORUM, WAITS
 from node.subscribe.records import PENDING, Record
-from node.subscribe.staging import is_staged, leftover_bytes, mark_staged, purge, unmark_staged
-from node.subscribe.streams import fetch_streams
+from node.subscribe.staging import is_staged, mark_staged
+from node.subscribe.tools import Tools
 from node.subscribe.upkeep import prune
-from node.trust import TrustStore
-from security.keys import Signer
-from sync.acknowledgement import Acknowledgement, build
 from sync.manifest import VerifiedManifest
-from sync.ports import DatasetEntry, HubApi
-from sync.recipe import TABLE_RECORD_BYTES, Root
+from sync.ports import DatasetEntry
 
 log = get_logger("node.subscribe")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tools:
-    """What every mirror's work stands on."""
-
-    partner: PartnerId
-    node: NodeName
-    records: Path
-    mirrors: MirrorTable
-    trust: TrustStore
-    hub: HubApi
-    prover: Prover
-    signer: Signer
-    clock: Clock
-    limits: Limits
-    progress: Progress
-    room: Room
 
 
 class Mirroring:
@@ -85,8 +57,8 @@ class Mirroring:
         self._max_bytes = max_bytes
         self._folder = tools.records / row.key
         self._wanted: int | None = None
-        self._bytes_left = 0
-        self._attention: tuple[str, ...] = ()
+        self._edits = LocalEdits(tools, dataset, self._folder, row.key)
+        self._filling = Filling(tools, dataset, self._folder, self._edits)
 
     def run(self, entry: DatasetEntry | None) -> MirrorOutcome:
         """Bring the mirror to what `entry` lists (None: the hub lists it no more).
@@ -122,7 +94,7 @@ class Mirroring:
 
     def _bring(self, mirror: Mirror, reader: ChainReader, entry: DatasetEntry) -> MirrorState:
         if entry.manifest_id == self.row.applied_id and self._stands(mirror):
-            can_tell = self._look(mirror)
+            can_tell = self._edits.look(mirror, self.row.folder)
             if can_tell:
                 self._improve_evidence(mirror, reader, entry)
                 return MirrorState.CURRENT
@@ -131,15 +103,15 @@ class Mirroring:
         self._wanted = manifest.manifest.seq
         self._put(head_seq=manifest.manifest.seq, head_id=manifest.id)
         if not entry.has_content and manifest.id == entry.manifest_id:
-            self._look(mirror)
+            self._edits.look(mirror, self.row.folder)
             return MirrorState.WAITING
         grant = self._regrant(reader, manifest)
         if grant.root is None:
-            self._look(mirror)
+            self._edits.look(mirror, self.row.folder)
             return MirrorState.WAITING
         self._check_size(manifest)
         record = self._record(manifest)
-        self._fetch_records(record, grant, grant.root)
+        self._filling.fetch_records(record, grant, grant.root)
         self._apply(mirror, reader, grant, record)
         return MirrorState.UPDATED
 
@@ -171,30 +143,17 @@ class Mirroring:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return Record(folder, self._tools.limits)
 
-    def _fetch_records(self, record: Record, grant: Grant, root: bytes) -> None:
-        limits = self._tools.limits
-        table_bytes = grant.manifest.manifest.bytes // limits.chunk_bytes_avg * TABLE_RECORD_BYTES
-        self._tools.room.need(self._folder, f"mirroring {self._dataset}", table_bytes)
-        if record.read("root") != root:  # another cut of the same version: its streams are others
-            for each in record.folder.iterdir():
-                each.unlink()
-            record.keep("root", root)
-        others = [
-            Record(folder, limits)
-            for folder in sorted(self._folder.iterdir())
-            if folder != record.folder and (folder / "root").exists()
-        ]
-        fetch_streams(self._tools.hub, grant.manifest, Root.from_bytes(root, limits), record, others, limits)
-
     def _apply(self, mirror: Mirror, reader: ChainReader, grant: Grant, record: Record) -> None:
         name = record.name
         if not self._is_published(mirror, record):
             staging, resumed = mirror.stage(name)
             try:
                 if resumed and is_staged(record, staging):
-                    self._look(mirror)
+                    self._edits.look(mirror, self.row.folder)
                 else:
-                    self._fill(mirror, grant.manifest, record, staging, resumed=resumed)
+                    self._filling.fill(
+                        mirror, grant.manifest, record, staging, applied=self.row.folder, resumed=resumed
+                    )
                 grant = self._prove(reader, grant, record, staging)
             finally:
                 os.close(staging)
@@ -202,18 +161,6 @@ class Mirroring:
             mirror.publish(name)
         mirror.point(name)
         self._applied(grant, record)
-
-    def _fill(
-        self, mirror: Mirror, manifest: VerifiedManifest, record: Record, staging: int, *, resumed: bool
-    ) -> None:
-        """Stage every file of the version."""
-        unmark_staged(record)
-        with self._old_version(mirror, record.name) as (old, descriptor, intact):
-            if resumed:
-                purge(staging, record)
-            with plan_version(record, old, intact, folder=self._folder) as plan:
-                self._reserve(mirror, plan, staging if resumed else None)
-                self._assemble(mirror, manifest, plan, staging, descriptor, resumed=resumed)
 
     def _prove(self, reader: ChainReader, grant: Grant, record: Record, staging: int) -> Grant:
         """Put the verified evidence beside the staged version; the grant under which it is received."""
@@ -258,89 +205,6 @@ class Mirroring:
         mirror.unpublish(record.name)
         return False
 
-    @contextmanager
-    def _old_version(
-        self, mirror: Mirror, name: str
-    ) -> Generator[tuple[Record | None, int | None, bytearray]]:
-        """The version to build upon: the applied one, if its record is whole and its folder stands."""
-        old_name = self.row.folder
-        record = Record(self._folder / old_name, self._tools.limits) if old_name else None
-        descriptor = None
-        if record is not None and old_name is not None and old_name != name and record.is_complete:
-            descriptor = mirror.version(old_name)
-        if record is None or old_name is None or descriptor is None:
-            yield None, None, bytearray()
-            return
-        try:
-            found = self._inspect(record, descriptor)
-            if found is None and readopt(record, descriptor):
-                found = self._inspect(record, descriptor)
-            if found is None:
-                yield None, None, bytearray()
-                return
-            self._note(old_name, found)
-            yield record, descriptor, found.intact
-        finally:
-            os.close(descriptor)
-
-    def _inspect(self, record: Record, descriptor: int) -> Inspection | None:
-        """What became of a version; None when its record is damaged, which is set aside and told."""
-        try:
-            return inspect(record, descriptor)
-        except Corrupt as error:
-            aside = record.set_aside()
-            log.warning(error.message, dataset=self._dataset, version=record.name, kept=str(aside))
-            line = (
-                f"versions/{record.name}: its record in this node's state was damaged and is kept as {aside};"
-                " the mirror is checked anew by hashing → check the disk of [node] state_dir"
-            )
-            self._attention = (*self._attention, line)
-            return None
-
-    def _reserve(self, mirror: Mirror, plan: Plan, leftover: int | None) -> None:
-        """Refuse to begin what the disk cannot hold."""
-        self._bytes_left = plan.fetch_bytes
-        there = leftover_bytes(leftover) if leftover is not None else 0
-        needed, kept = max(0, plan.fetch_bytes - there), self._tools.limits.disk_reserve_bytes
-        free = mirror.free_bytes()
-        if free < needed + kept:
-            raise no_room(mirror.path, f"mirroring {self._dataset}", free, needed, kept)
-
-    def _check_room(self, mirror: Mirror, left: int) -> None:
-        """Stop before the disk is full, whoever fills it; what was fetched stays."""
-        free, kept = mirror.free_bytes(), self._tools.limits.disk_reserve_bytes
-        if free < kept:
-            raise no_room(mirror.path, f"mirroring {self._dataset}", free, left, kept)
-
-    def _assemble(
-        self,
-        mirror: Mirror,
-        manifest: VerifiedManifest,
-        plan: Plan,
-        staging: int,
-        old: int | None,
-        *,
-        resumed: bool,
-    ) -> None:
-        tools = self._tools
-        assembly = Assembly(
-            tools.hub,
-            manifest,
-            plan,
-            staging=staging,
-            old=old,
-            progress=tools.progress,
-            limits=tools.limits,
-            resumed=resumed,
-            check_room=lambda left: self._check_room(mirror, left),
-        )
-        tools.progress.begin(f"fetch {self._dataset}", plan.fetch_bytes)
-        try:
-            assembly.run()
-        finally:
-            tools.progress.end()
-            self._bytes_left = assembly.bytes_left
-
     def _statements(self, reader: ChainReader, grant: Grant, record: Record) -> Statements:
         return Statements(
             manifest=grant.manifest,
@@ -355,20 +219,9 @@ class Mirroring:
         """Remember that `current` names the version, and the acknowledgement owed, in one transaction."""
         tools, manifest = self._tools, grant.manifest
         now = tools.clock.now()
-        acknowledgement = build(
-            Acknowledgement(
-                dataset=self._dataset,
-                manifest_sha256=manifest.id,
-                policy_sha256=grant.policy.id,
-                partner=tools.partner,
-                node=tools.node,
-                created=now,
-            ),
-            tools.signer,
-            tools.limits,
-        )
+        acknowledgement = acknowledging.build_for(tools, grant, now)
         record.keep("acknowledgement.json", acknowledgement)
-        self._bytes_left = 0
+        self._filling.bytes_left = 0
         row = replace(
             self.row,
             applied_seq=manifest.manifest.seq,
@@ -417,7 +270,7 @@ class Mirroring:
     def _waits(self, error: Unavailable) -> MirrorOutcome:
         """All of the version is here, but for the evidence: nothing is removed, and nothing fetched again."""
         self._acknowledge()
-        self._attention = (*self._attention, f"{error.message} → {error.remedy}")
+        self._edits.lines = (*self._edits.lines, f"{error.message} → {error.remedy}")
         quorum = error.reason == NO_QUORUM
         return self._outcome(MirrorState.AWAITS_WITNESSES if quorum else MirrorState.AWAITS_LOG)
 
@@ -438,7 +291,7 @@ class Mirroring:
                 ):
                     mirror.clear_staging()
                 if self.row.applied_seq:
-                    self._look(mirror)
+                    self._edits.look(mirror, self.row.folder)
         except Unavailable:
             pass  # nothing was received
         return self._outcome(MirrorState.GRANT_ENDED)
@@ -446,59 +299,13 @@ class Mirroring:
     # What follows
 
     def _acknowledge(self) -> None:
-        """Send the acknowledgement that is owed. A hub that is away gets it later.
-
-        A hub whose log continues another was restored, and may have lost it: it gets it once more, byte for
-        byte; one that has it answers with the first one's leaf.
-        """
-        mirrors, key = self._tools.mirrors, self.row.key
-        current = self._tools.trust.current().registry.logs[-1]
-        again = current.continues is not None and mirrors.acknowledged_in(key) != current.origin
-        if self.row.acknowledgement is None or (self.row.acknowledged and not again):
-            return
-        try:
-            self._tools.hub.acknowledge(self.row.acknowledgement)
-        except (Unavailable, Denied, Untrusted) as error:
-            # What a restored hub lacks (the version, its policy) its owner sends again: then it takes this.
-            if isinstance(error, Untrusted) and not (again and error.reason == "UNKNOWN_POLICY"):
-                raise
-            log.info("acknowledgement waits", dataset=self._dataset, error=error.message)
-            return
-        if again:
-            mirrors.set_acknowledged_in(key, current.origin)
-        self._put(acknowledged=True)
-
-    def _look(self, mirror: Mirror) -> bool:
-        """Notice local edits in the version that `current` names; False when its record was damaged."""
-        name = self.row.folder
-        if name is None or not Record(self._folder / name).is_complete:
-            return True
-        descriptor = mirror.version(name)
-        if descriptor is None:
-            return True
-        try:
-            found = self._inspect(Record(self._folder / name, self._tools.limits), descriptor)
-            if found is None:
-                return False
-            self._note(name, found)
-            if found.edits:
-                place = f"{mirror.path}/versions/{name}"
-                remedy = f"keep what is yours elsewhere, then remove {place}: it is fetched again"
-                self._attention = (*self._attention[:-1], f"{self._attention[-1]} → {remedy}")
-            return True
-        finally:
-            os.close(descriptor)
-
-    def _note(self, name: str, found: Inspection) -> None:
-        self._attention += found.summary(name)
-        for version in self._tools.mirrors.versions(self.row.key):
-            if version.folder == name and version.edited != bool(found.edits):
-                self._tools.mirrors.put_version(replace(version, edited=bool(found.edits)))
+        if acknowledging.send(self._tools, self.row):
+            self._put(acknowledged=True)
 
     def _prune(self, mirror: Mirror) -> None:
         tools = self._tools
         mirror.clear_staging()
-        self._attention += prune(
+        self._edits.lines += prune(
             tools.mirrors,
             mirror,
             self.row,
@@ -513,7 +320,7 @@ class Mirroring:
         self._tools.mirrors.put(self.row)
 
     def _outcome(self, state: MirrorState, error: SynclineError | None = None) -> MirrorOutcome:
-        if error is None and self._attention and state in (MirrorState.CURRENT, MirrorState.WAITING):
+        if error is None and self._edits.lines and state in (MirrorState.CURRENT, MirrorState.WAITING):
             state = MirrorState.NEEDS_ATTENTION
         return MirrorOutcome(
             dataset=self._dataset,
@@ -522,8 +329,8 @@ class Mirroring:
             seq=self.row.applied_seq or None,
             manifest_id=self.row.applied_id,
             wanted_seq=self._wanted,
-            bytes_left=self._bytes_left,
+            bytes_left=self._filling.bytes_left,
             error=error,
             acknowledged=self.row.acknowledged,
-            attention=tuple(dict.fromkeys(self._attention)),
+            attention=tuple(dict.fromkeys(self._edits.lines)),
         )

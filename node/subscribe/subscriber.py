@@ -22,9 +22,10 @@ from node.materialise import explain
 from node.mirror_state import MirrorRow, MirrorTable
 from node.room import Room
 from node.state import NodeState
-from node.subscribe.mirroring import Mirroring, Tools
+from node.subscribe.mirroring import Mirroring
 from node.subscribe.outcome import MirrorOutcome, MirrorState
 from node.subscribe.proving import OwnView, Prover
+from node.subscribe.tools import Tools
 from node.trust import TrustStore
 from security.keys import Signer
 from sync.ports import DatasetEntry, HubApi, Listing

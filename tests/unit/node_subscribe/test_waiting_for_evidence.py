@@ -110,7 +110,7 @@ def test_while_it_waits_what_is_staged_is_not_read_again(
     def assembled(*_: Any, **__: Any) -> Any:
         raise AssertionError("staged twice")
 
-    monkeypatch.setattr("node.subscribe.mirroring.Assembly", assembled)
+    monkeypatch.setattr("node.subscribe.filling.Assembly", assembled)
     assert node.one().state is MirrorState.AWAITS_LOG
     lying.honest_again()
     assert node.one().state is MirrorState.UPDATED

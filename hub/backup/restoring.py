@@ -22,14 +22,14 @@ from pathlib import Path
 
 from core import durable
 from core.clock import Clock
-from core.errors import Conflict, Corrupt, InvalidInput, Unavailable
+from core.errors import Conflict, Corrupt, InvalidInput, SynclineError, Unavailable
 from core.limits import LIMITS, Limits
 from core.progress import Progress
 from hub.backup import marker
 from hub.backup.checking import open_object, read_snapshot
 from hub.backup.memory import remember
 from hub.backup.pieces import chunks_of_file
-from hub.backup.place import Place, translated
+from hub.backup.place import Place, Stored, translated
 from hub.backup.seal import Identity
 from hub.backup.snapshot import Snapshot
 from hub.config import HubSettings, load_settings
@@ -80,6 +80,8 @@ def _restore(wanted: Wanted, progress: Progress, clock: Clock, limits: Limits) -
             remedy="restore without --nothing-lost, and continue the log (syncline-hub log continue)",
             reason="WAS_RUNNING",
         )
+    if wanted.nothing_lost:
+        _refuse_outrun(place, stored, snapshot, wanted.identity)
     if target.is_symlink() or (target.exists() and (not target.is_dir() or any(target.iterdir()))):
         raise Conflict(
             f"{target} exists and is not an empty folder; nothing was changed",
@@ -108,6 +110,27 @@ def _restore(wanted: Wanted, progress: Progress, clock: Clock, limits: Limits) -
             durable.sync_filesystem(work)
             durable.rename(work, target)
     return Restored(snapshot, settings, moved, _missing(settings), tuple(findings))
+
+
+def _refuse_outrun(place: Place, stored: Stored, snapshot: Snapshot, identity: Identity | None) -> None:
+    """Demand that no later snapshot of the same place shows that the hub has run since.
+
+    Raises `InvalidInput` (HAS_RUN_SINCE), also where a later one cannot be read.
+    """
+    for later in place.snapshots():
+        if later.name <= stored.name:
+            continue
+        try:
+            if read_snapshot(place, later, identity).log.size <= snapshot.log.size:
+                continue
+        except SynclineError:
+            pass
+        raise InvalidInput(
+            f"the later snapshot {later.name} shows that the hub has run since {snapshot.id}",
+            remedy="restore the newest; or this one without --nothing-lost, and continue the log"
+            " (syncline-hub log continue)",
+            reason="HAS_RUN_SINCE",
+        )
 
 
 @contextmanager

@@ -55,6 +55,18 @@ def test_nothing_lost_is_believed_of_a_stopped_hub_alone(backed: Backed):
     backed.restore("other")
 
 
+def test_nothing_lost_is_not_believed_of_a_snapshot_that_a_later_one_has_outrun(backed: Backed):
+    same, idle = backed.backup(), backed.backup()
+    backed.restore("idle", same.snapshot.id, nothing_lost=True)
+    publish(backed.federation, "la-dgm", "later", {"b": b"after"})
+    newest = backed.backup()
+    with pytest.raises(InvalidInput) as refused:
+        backed.restore("outrun", idle.snapshot.id, nothing_lost=True)
+    assert refused.value.reason == "HAS_RUN_SINCE"
+    backed.restore("old", idle.snapshot.id)
+    backed.restore("newest", newest.snapshot.id, nothing_lost=True)
+
+
 def test_nothing_is_overwritten(backed: Backed):
     backed.backup()
     backed.restore()

@@ -47,6 +47,9 @@ bench: $(STAMP) ## Syncline and rsync over ssh on the same data (ARGS="--scale 0
 bench-evidence: $(STAMP) ## what checkpoints, proofs, witnesses and the auditor cost (ARGS="--only log --leaves 10000000")
 	$(BIN)/python -m benchmarks.evidence $(ARGS)
 
+bench-pages: $(STAMP) ## the pages of a hub with a thousand nodes that report (ARGS="--nodes 50 --datasets 500" for a taste)
+	$(BIN)/python -m benchmarks.pages $(ARGS)
+
 pictures: $(STAMP) ## the screenshots of the documents, with the machine's own chromium
 	$(BIN)/python -m deploy.pictures
 
@@ -56,4 +59,4 @@ lock: $(STAMP) ## bring requirements.lock in line with pyproject.toml (ARGS=--up
 clean: ## remove what the commands above made
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis .demo .data
 
-.PHONY: help install demo test soak check protos catalogue bench bench-evidence pictures lock clean
+.PHONY: help install demo test soak check protos catalogue bench bench-evidence bench-pages pictures lock clean

@@ -74,7 +74,9 @@ def _peaks(groups: Sequence[Sequence[int]]) -> Generator[list[int]]:
     def look() -> None:
         while not ended.is_set():
             for place, group in enumerate(groups):
-                found[place] = max([found[place], *(_peak_of(each) for pid in group for each in _tree(pid))])
+                found[place] = max(
+                    [found[place], *(peak_bytes_of(each) for pid in group for each in _tree(pid))]
+                )
             ended.wait(_SAMPLE_S)
 
     thread = threading.Thread(target=look)
@@ -111,10 +113,20 @@ def _cpu_of(pid: int) -> float:
     return sum(int(fields[i]) for i in (11, 12, 13, 14)) / _TICKS
 
 
-def _peak_of(pid: int) -> int:
+def peak_bytes_of(pid: int) -> int:
+    """The largest resident set that the process has had."""
+    return _memory_of(pid, "VmHWM:")
+
+
+def resident_bytes_of(pid: int) -> int:
+    """The resident set of the process."""
+    return _memory_of(pid, "VmRSS:")
+
+
+def _memory_of(pid: int, what: str) -> int:
     with contextlib.suppress(OSError):
         for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
+            if line.startswith(what):
                 return int(line.split()[1]) * 1024
     return 0
 

@@ -14,6 +14,7 @@ from hub.web.formats import Formats
 Point = tuple[datetime, int]
 _WIDTH, _HEIGHT = 600.0, 120.0
 _POINTS_MAX = 400
+_DRAWN = 0.97  # the newest value is seen, too: it goes on to the edge
 
 
 def curve(
@@ -36,12 +37,12 @@ def curve(
     top = max([1, *(value for _, value in drawn), *(value for _, value in ceiling)])
 
     def x(moment: datetime) -> float:
-        return _WIDTH * min(max((moment - first).total_seconds() / span_s, 0.0), 1.0)
+        return _WIDTH * _DRAWN * min(max((moment - first).total_seconds() / span_s, 0.0), 1.0)
 
     def y(value: int) -> float:
         return 4 + (_HEIGHT - 8) * (1 - value / top)
 
-    steps = _steps(drawn, x, y)
+    steps = f"{_steps(drawn, x, y)}H{_WIDTH}"
     parts = [
         f'<path d="M0 {_HEIGHT - 4}L{steps}V{_HEIGHT - 4}Z" class="curve-area"/>',
         *(f'<path d="M{x(at):.1f} 0V{_HEIGHT}" class="curve-mark"/>' for at in marked),

@@ -123,9 +123,14 @@ class Live:
             self._listening[who] -= 1
             if not self._listening[who]:
                 del self._listening[who]
-            if not self._listening and self._watching is not None:
-                self._watching.cancel()
-                self._watching = None
+            if not self._listening:
+                self._rest()
+
+    def _rest(self) -> None:
+        """Nobody listens: nobody asks."""
+        if self._watching is not None:
+            self._watching.cancel()
+            self._watching = None
 
     async def _moves_within(self, seconds: float) -> bool:
         moved = self._moved
@@ -141,6 +146,8 @@ class Live:
                 revision = await self._threads.run(self._ask)
             except SynclineError as error:
                 _log.warning("cannot tell whether anything changed", problem=error.message)
+            except Exception as error:  # noqa: BLE001 - a task that ended would leave every page looking live
+                _log.error("bug while the revision was asked for", exc_info=error)
             else:
                 if revision != self._revision:
                     self._revision = revision

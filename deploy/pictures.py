@@ -11,6 +11,7 @@ import time
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Browser, sync_playwright
 
@@ -40,17 +41,18 @@ class Picture:
     height: int = 900
     scheme: str = "light"
     language: str = "en-GB"
+    is_telephone: bool = False
 
 
 PICTURES = (
-    Picture("fleet", "/"),
-    Picture("fleet-dark", "/", scheme="dark"),
-    Picture("fleet-zh", "/", language="zh-CN"),
-    Picture("fleet-telephone", "/", width=390, height=844),
+    Picture("fleet", "/", height=1240),
+    Picture("fleet-dark", "/", height=1240, scheme="dark"),
+    Picture("fleet-zh", "/", height=1240, language="zh-CN"),
+    Picture("fleet-telephone", "/", width=390, height=844, is_telephone=True),
     Picture("partner", "/partners/la-dgm"),
     Picture("datasets", "/datasets"),
     Picture("dataset", "/datasets/la-dgm/geology-1m", height=1400),
-    Picture("map", "/map"),
+    Picture("map", "/map?view=90,-12,126,38"),
     Picture("log", "/log"),
     Picture("events", "/events"),
     Picture("storage", "/storage"),
@@ -64,8 +66,7 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     root = Path(tempfile.mkdtemp(prefix="syncline-pictures-"))
     try:
-        directory = root / "hub"
-        fleet = seed(directory, web_listen=f"127.0.0.1:{_PORT}")
+        fleet = seed(root / "hub", web_listen=f"127.0.0.1:{_PORT}")
         with Hub.open(fleet.layout, clock=SystemClock()) as hub:
             hub.users.add(_USER, _PASSWORD, ("operator",))
         command = [Path(sys.executable).with_name("syncline-hub"), "--config", fleet.settings, "run"]
@@ -79,9 +80,10 @@ def main() -> None:
                     browser = playwright.chromium.launch(
                         executable_path=shutil.which("chromium"), args=_OPTIONS
                     )
+                    cookies = _sign_in(browser)
                     for picture in PICTURES:
                         if not wanted or picture.name in wanted:
-                            _take(browser, picture, folder)
+                            _take(browser, picture, folder, cookies)
             finally:
                 served.terminate()
     finally:
@@ -101,19 +103,34 @@ def _wait() -> None:
             return
 
 
-def _take(browser: Browser, picture: Picture, folder: Path) -> None:
+def _sign_in(browser: Browser) -> Any:
+    """Once for all pictures; the cookies."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"http://127.0.0.1:{_PORT}/login")
+    page.fill("input[name=user]", _USER)
+    page.fill("input[name=password]", _PASSWORD)
+    with page.expect_navigation():
+        page.click("main form button")
+    cookies = context.cookies()
+    context.close()
+    return cookies
+
+
+def _take(browser: Browser, picture: Picture, folder: Path, cookies: Any) -> None:
     context = browser.new_context(
         viewport={"width": picture.width, "height": picture.height},
         color_scheme="dark" if picture.scheme == "dark" else "light",
         locale=picture.language,
         timezone_id="Asia/Vientiane",
+        is_mobile=picture.is_telephone,
+        has_touch=picture.is_telephone,
+        device_scale_factor=2 if picture.is_telephone else 1,
     )
+    context.add_cookies(cookies)
     page = context.new_page()
-    page.goto(f"http://127.0.0.1:{_PORT}/login")
-    page.fill("input[name=user]", _USER)
-    page.fill("input[name=password]", _PASSWORD)
-    page.click("main form button")
     page.goto(f"http://127.0.0.1:{_PORT}{picture.path}", wait_until="load")
+    page.locator("#live:visible").wait_for()
     page.screenshot(path=folder / f"{picture.name}.png")
     context.close()
     sys.stdout.write(f"{folder / picture.name}.png\n")

@@ -183,6 +183,8 @@ def _attention(
             before=newest.seq - 1,
             files=newest.files,
             files_before=newest.files - newest.files_delta,
+            now_bytes=newest.bytes,
+            before_bytes=newest.bytes - newest.bytes_delta,
         )
     failed = len({each.partner for each in found if each.state == "failed"})
     if failed:

@@ -264,7 +264,7 @@ _DATASETS: dict[str, str] = {
     "attention.dataset-late": "{dataset} is late: a version was due {due}",
     "attention.dataset-left": "{owner} has left the federation: no more versions are expected",
     "attention.dataset-shrunk": "version {seq} of {dataset} is much smaller than the one before:"
-    " {files_before} files, now {files}",
+    " {files_before} files of {before_bytes}, now {files} of {now_bytes}",
     "attention.holders-failed": "{count} partners report a fault with {dataset}",
     "remedy.dataset-late": "ask {owner} when the next version comes",
     "remedy.dataset-left": "those who may read it still can; nothing to do",

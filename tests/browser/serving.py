@@ -8,7 +8,7 @@ import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,14 +43,14 @@ class Site:
     cookies: dict[str, Any] = field(default_factory=dict[str, Any])
 
     @contextmanager
-    def hub(self) -> Iterator[Hub]:
+    def hub(self) -> Generator[Hub]:
         """Its services beside the running hub, as the operator's commands have them."""
         with Hub.open(self.fleet.layout, clock=SystemClock()) as hub:
             yield hub
 
 
 @contextmanager
-def served(partners: int, datasets: int, replace: Mapping[str, str] | None = None) -> Iterator[Site]:
+def served(partners: int, datasets: int, replace: Mapping[str, str] | None = None) -> Generator[Site]:
     """A fleet and the `USERS`, served until the block ends; `replace`: text of its hub.toml, by what it was.
 
     Fails where the hub has logged a bug.

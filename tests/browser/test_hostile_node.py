@@ -24,7 +24,7 @@ DATASET = DatasetId("kh-gdmr/lies")
 MARKUP = "\"'><img src=x onerror=window.pwned=1><script>window.pwned=1</script></td></main><h1>{{7*7}}"
 TURNED = "\u202egnp.exe\u2066\u200f\u0000\u001b[2J"
 EVIL = MARKUP + TURNED
-LONG = "W" * 100_000
+LONG = "W" * 20_000  # seven times, and the report is as large as one may be
 _PAGE_CHARS_MAX = 1_000_000
 
 
@@ -84,7 +84,7 @@ def lied(small_site: Site) -> Site:
             "license": License(expression="CC-BY-4.0", text_sha256=None, attribution=MARKUP),
             "title": {"en": MARKUP, "ar": "\u0627\u0644\u062c\u064a\u0648 " + MARKUP},
             "theme": "other",
-            "classification": "open",
+            "classification": "unclassified",
             "files": made.files,
             "bytes": made.bytes,
         }
@@ -127,7 +127,7 @@ def test_a_clock_ahead_and_sizes_below_nothing_are_not_believed(visit: Visit, li
     assert view["line"]["last_seen"] <= now
     assert "-" not in {str(size)[0] for size in _numbers(view)}
     [node] = view["nodes"]
-    assert node["line"]["state"] != "in sync"
+    assert node["state"] != "in sync"
 
 
 def _numbers(value: Any) -> list[float]:

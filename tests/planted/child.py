@@ -17,14 +17,20 @@ from typing import Any
 PACKAGES = ("audit", "core", "hub", "node", "security", "sync", "syncline")
 LIBRARIES = (
     "alembic.command",
+    "argon2",
+    "babel.messages.pofile",
     "cryptography.hazmat.primitives.asymmetric.mldsa",
     "cryptography.x509",
     "google.protobuf.message",
+    "hypothesis",
+    "jinja2",
     "pydantic",
     "pytest",
     "sqlalchemy",
     "sqlite_utils",
+    "starlette.applications",
     "structlog",
+    "uvicorn",
 )
 
 

@@ -98,12 +98,13 @@ def _published(rows: Sequence[PublishedStatus]) -> Iterator[Metric]:
         ("held_files", "Files that keep their last published state.", lambda each: each.held),
         ("failed", "1 when the last pass failed.", _failed),
     )  # fmt: skip
-    yield from _single(
+    yield from _each(
         "published", rows,
         ("version", "Number of the last accepted version.", lambda each: each.seq),
         ("last_version_timestamp_seconds", "When it was accepted.", lambda each: _unix(each.last_version)),
         ("last_success_timestamp_seconds", "The last pass that ended well.",
          lambda each: _unix(each.last_success)),
+        add_up=False,
     )  # fmt: skip
 
 
@@ -114,39 +115,29 @@ def _mirrored(rows: Sequence[MirrorStatus]) -> Iterator[Metric]:
         ("rate_bytes_per_second", "Content received over the last minute.", lambda each: each.rate_bytes_s),
         ("failed", "1 when the last pass failed.", _failed),
     )  # fmt: skip
-    yield from _single(
+    yield from _each(
         "mirrored", rows,
         ("version", "Number of the version that `current` holds.", lambda each: each.seq),
         ("newest_version", "Number of the newest version at the hub.", lambda each: each.wanted_seq),
         ("last_success_timestamp_seconds", "The last pass that ended well.",
          lambda each: _unix(each.last_success)),
+        add_up=False,
     )  # fmt: skip
 
 
 Figure = tuple[str, str, Callable[[RowT], float | None]]
 
 
-def _each(kind: str, rows: Sequence[RowT], *wanted: Figure[RowT]) -> Iterator[Metric]:
-    """Figures that may be added up."""
+def _each(kind: str, rows: Sequence[RowT], *wanted: Figure[RowT], add_up: bool = True) -> Iterator[Metric]:
+    """One figure a dataset; those beyond `DATASETS_MAX` are added up, where a sum says something."""
     for name, help_, value_of in wanted:
         family = _family(kind, name, help_)
         for row in rows[:DATASETS_MAX]:
             value = value_of(row)
             if value is not None:
                 family.add_metric([row.dataset], value)
-        if len(rows) > DATASETS_MAX:
+        if add_up and len(rows) > DATASETS_MAX:
             family.add_metric([OTHER], sum(value_of(row) or 0 for row in rows[DATASETS_MAX:]))
-        yield family
-
-
-def _single(kind: str, rows: Sequence[RowT], *wanted: Figure[RowT]) -> Iterator[Metric]:
-    """Figures of which a sum says nothing."""
-    for name, help_, value_of in wanted:
-        family = _family(kind, name, help_)
-        for row in rows[:DATASETS_MAX]:
-            value = value_of(row)
-            if value is not None:
-                family.add_metric([row.dataset], value)
         yield family
 
 

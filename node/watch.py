@@ -11,7 +11,6 @@ and a pass is due when it has been quiet for a moment, or has been busy for long
     watcher.close()
 """
 
-import contextlib
 import errno
 import threading
 from collections.abc import Callable
@@ -188,13 +187,6 @@ class Watcher:
     def has_died(self) -> bool:
         """Whether events came, and no more will."""
         return self._observer is not None and not self._observer.is_alive()
-
-    def unwatch(self, dataset: DatasetId) -> None:
-        """Stop watching; fine when it was not watched."""
-        watch = self._watches.pop(dataset, None)
-        if watch is not None and self._observer is not None:
-            with contextlib.suppress(KeyError, OSError):
-                self._observer.unschedule(watch)
 
     def take_due(self) -> list[DatasetId]:
         """The datasets that changed and have come to rest since they were last taken."""

@@ -11,8 +11,6 @@ promise nothing, there is no saying.
 from datetime import datetime, timedelta
 from typing import Literal
 
-from core.errors import InvalidInput
-
 Freshness = Literal["fresh", "due", "late", "unknown"]
 
 #: The longest time between two versions; None: not told by the word alone.
@@ -40,15 +38,6 @@ WITH_DATE = frozenset({"periodic", "asNeeded", "irregular"})
 _GRACE_LEAST = timedelta(days=1)
 _GRACE_CONTINUAL = timedelta(hours=1)
 _GRACE_SHARE = 10
-
-
-def check_frequency(word: str) -> str:
-    """A word of MD_MaintenanceFrequencyCode. Raises `InvalidInput`."""
-    if word not in PERIODS:
-        raise InvalidInput(
-            f"{word!r} is not an update frequency", remedy=f"write one of {', '.join(PERIODS)} (ISO 19115)"
-        )
-    return word
 
 
 def due_at(frequency: str | None, next_update: datetime | None, last_version: datetime) -> datetime | None:

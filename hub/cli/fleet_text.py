@@ -23,7 +23,6 @@ from hub.overview.wording import duration, say, word
 
 _GAP = "  "
 _BLOCKS = "▁▂▃▄▅▆▇█"
-_SPARK_COLUMNS = 24
 _NAME_COLUMNS_MAX = 34
 _NAME_COLUMNS_MIN = 12
 

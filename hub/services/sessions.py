@@ -46,11 +46,6 @@ class Session:
         """Whether it may confirm what others ask for."""
         return "approver" in self.roles
 
-    @property
-    def can_export(self) -> bool:
-        """Whether it may download evidence."""
-        return "auditor" in self.roles
-
 
 class SessionService:
     """Sessions. Thread-safe."""

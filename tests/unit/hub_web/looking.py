@@ -44,10 +44,6 @@ class Viewer:
     def can_approve(self) -> bool:
         return "approver" in self.roles
 
-    @property
-    def can_export(self) -> bool:
-        return "auditor" in self.roles
-
 
 @dataclass
 class Page:

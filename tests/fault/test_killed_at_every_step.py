@@ -4,31 +4,15 @@ Real processes, real SIGKILL; the steps are counted, and every one of them is st
 runs).
 """
 
-import json
-import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.fault.strikes import killed_at_every_step
 
 
 @pytest.mark.timeout(900)  # a machine may be busy; only a hang is an error
 @pytest.mark.parametrize("stride", [4, pytest.param(1, marks=pytest.mark.soak)])
 def test_durable_ack_and_converges_killed_at_every_durable_step(fast_path: Path, stride: int):
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "tests" / "fault" / "crashing.py"), str(fast_path), str(stride)],
-        capture_output=True,
-        text=True,
-        timeout=880,
-        env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'protos' / 'gen'}"},
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
-    lives = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"step"')]
-    assert lives[-1]["status"] == 0
+    lives = killed_at_every_step("crashing.py", fast_path, stride)
     assert len(lives) * stride > 40, "an exchange has that many durable steps"
-    assert all(life["status"] == -signal.SIGKILL for life in lives[:-1])

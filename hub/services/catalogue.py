@@ -10,18 +10,18 @@ and nothing new.
     catalogue.list_datasets(other).entries
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
 
-from core.clock import format_instant, parse_instant
+from core.clock import format_instant
 from core.errors import InvalidInput
-from core.names import DatasetId, NodeName, owner_of
+from core.names import DatasetId, owner_of
 from hub.services.acknowledgements import Acknowledgements
 from hub.services.context import Caller, Context
+from hub.services.dataset_summaries import DatasetSummary, summaries
 from hub.services.keyed_locks import KeyedLocks
 from hub.services.log.receipts import Receipts
 from hub.services.recipes import check_recipe
@@ -40,28 +40,12 @@ from hub.services.statements import (
 from hub.services.translog import Record, TransparencyLog
 from hub.storage import schema
 from security import envelope as dsse
-from security.canonical import canonical, parse_strict
+from security.canonical import canonical
 from security.keys import PublicKey
 from security.policy import VerifiedPolicy, disclosures_from_json, disclosures_to_json, verify_policy
 from security.rules import DISCOVER, READ
 from sync.manifest import Manifest, VerifiedManifest, verify_manifest
 from sync.ports import Accepted, Listing, PolicyExtract, VersionDetail
-
-
-@dataclass(frozen=True, slots=True)
-class DatasetSummary:
-    """One dataset, for the operator. `version_seq` 0 before a first version."""
-
-    dataset: DatasetId
-    node: NodeName
-    title: Mapping[str, str]
-    policy_seq: int
-    version_seq: int
-    versions: int
-    files: int
-    bytes: int
-    has_content: bool
-    accepted: datetime | None
 
 
 class CatalogueService:
@@ -201,10 +185,7 @@ class CatalogueService:
 
     def datasets(self) -> list[DatasetSummary]:
         """Every dataset, for the operator."""
-        table = schema.datasets
-        with self._database.read() as connection:
-            rows = connection.execute(sa.select(table).order_by(table.c.dataset)).all()
-            return [_summary(connection, row.dataset, row.node) for row in rows]
+        return summaries(self._database)
 
     # --- steps -----------------------------------------------------------------------------------
 
@@ -333,29 +314,6 @@ class CatalogueService:
                 .order_by(table.c.seq)
                 .limit(count)
             ).all()
-
-
-def _summary(connection: sa.Connection, dataset: DatasetId, node: NodeName) -> DatasetSummary:
-    versions = schema.versions
-    policy = head(connection, schema.policies, dataset)
-    newest = connection.execute(
-        sa.select(versions).where(versions.c.dataset == dataset).order_by(versions.c.seq.desc()).limit(1)
-    ).one_or_none()
-    policy_seq = 0 if policy is None else policy.seq
-    if newest is None:
-        return DatasetSummary(dataset, node, {}, policy_seq, 0, 0, 0, 0, has_content=False, accepted=None)
-    return DatasetSummary(
-        dataset,
-        node,
-        parse_strict(newest.title.encode()),
-        policy_seq,
-        newest.seq,
-        newest.seq,
-        newest.files,
-        newest.bytes,
-        newest.root is not None,
-        parse_instant(newest.accepted),
-    )
 
 
 def _extract(row: sa.Row[Any], caller: Caller) -> PolicyExtract:

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from core.clock import format_instant
-from core.errors import Corrupt, Untrusted
+from core.errors import Corrupt, Denied, Untrusted
 from core.names import NodeName, PartnerId
-from hub.services.context import Context
+from hub.services.context import Caller, Context
 from hub.storage import schema
 from security.keys import PublicKey
 from security.registry import (
@@ -62,6 +62,34 @@ class Membership:
     def active(self, partner: PartnerId) -> bool:
         """Whether the partner is a member in good standing."""
         return self.standing(partner) == ACTIVE
+
+    def member(self, caller: Caller) -> Member:
+        """The caller's enrolment, if it may call.
+
+        Raises `Denied` (reasons NOT_ENROLLED, SUSPENDED, REVOKED, REPLACED).
+        """
+        standing = self.standing(caller.partner)
+        if standing == REVOKED:
+            raise Denied(f"{caller.partner} was revoked", remedy="ask the hub's operator", reason="REVOKED")
+        if standing not in (ACTIVE, None):
+            raise Denied(
+                f"{caller.partner} is suspended", remedy="ask the hub's operator", reason="SUSPENDED"
+            )
+        entry = self.registry.registry.partner(caller.partner)
+        member = self.members.get((caller.partner, caller.node))
+        if entry is None or member is None or entry.node(caller.node) is None:
+            raise Denied(
+                f"node {caller.node} of {caller.partner} is not enrolled",
+                remedy="join with a new join file from the hub's operator",
+                reason="NOT_ENROLLED",
+            )
+        if caller.tls_key_sha256 is not None and caller.tls_key_sha256 not in member.tls_keys:
+            raise Denied(
+                f"the certificate of node {caller.node} of {caller.partner} was replaced",
+                remedy="stop this node, or join again with a new join file",
+                reason="REPLACED",
+            )
+        return member
 
 
 class Memberships:

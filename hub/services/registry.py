@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from core.clock import format_instant, parse_instant
-from core.errors import Conflict, Denied, InvalidInput, Unavailable
+from core.errors import Conflict, InvalidInput, Unavailable
 from core.names import PartnerId
 from hub.services import acts
 from hub.services.acts import PendingAct
@@ -27,7 +27,6 @@ from hub.storage import schema
 from security import envelope as dsse
 from security.keys import PublicKey, Signer
 from security.registry import (
-    ACTIVE,
     REVOKED,
     Registry,
     RegistryPartner,
@@ -106,29 +105,7 @@ class RegistryService:
 
     def member(self, caller: Caller, state: Membership | None = None) -> Member:
         """The caller's enrolment. Raises as `require_active`."""
-        state = state or self._memberships.current()
-        standing = state.standing(caller.partner)
-        if standing == REVOKED:
-            raise Denied(f"{caller.partner} was revoked", remedy="ask the hub's operator", reason="REVOKED")
-        if standing not in (ACTIVE, None):
-            raise Denied(
-                f"{caller.partner} is suspended", remedy="ask the hub's operator", reason="SUSPENDED"
-            )
-        entry = state.registry.registry.partner(caller.partner)
-        member = state.members.get((caller.partner, caller.node))
-        if entry is None or member is None or entry.node(caller.node) is None:
-            raise Denied(
-                f"node {caller.node} of {caller.partner} is not enrolled",
-                remedy="join with a new join file from the hub's operator",
-                reason="NOT_ENROLLED",
-            )
-        if caller.tls_key_sha256 is not None and caller.tls_key_sha256 not in member.tls_keys:
-            raise Denied(
-                f"the certificate of node {caller.node} of {caller.partner} was replaced",
-                remedy="stop this node, or join again with a new join file",
-                reason="REPLACED",
-            )
-        return member
+        return (state or self._memberships.current()).member(caller)
 
     def signing_key(self, caller: Caller) -> PublicKey:
         """The key that new statements of this node must be signed with."""

@@ -85,7 +85,8 @@ def _node_samples(member: Standing, now: datetime, chance: random.Random) -> lis
                 "lag_s": lag,
             }
         )
-        left = max(0, left - rate * LIMITS.sample_every_s)
+        left -= rate * LIMITS.sample_every_s
+        left = 0 if left < LIMITS.sample_every_s else left  # the rest of the division is fetched, too
         at += every
     return rows
 

@@ -6,33 +6,32 @@ time. Rules: events and the doorbell only hint, the periodic scan and the period
 was missed; without a hub everything is tried for ever, with jittered backoff, and the report says since when;
 SIGTERM ends work between two datasets or, after a grace, breaks it off where it resumes.
 
-    Daemon(settings, passphrase, reload=SettingsFile(path)).run(stop)
+    Daemon(settings, passphrase, settings_file=SettingsFile(path)).run(stop)
 
 A changed settings file is read again within a second (and before a `sync`); a wrong one is a fault, and the
 node goes on with what it had.
 """
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from random import Random, SystemRandom
-from typing import Any
 
 from core.clock import Clock, SystemClock, format_instant
-from core.errors import InvalidInput, SynclineError, Unavailable
+from core.errors import InvalidInput, SynclineError
 from core.limits import LIMITS, Limits
 from core.logs import get_logger
 from node.admission import await_approval
-from node.agenda import Agenda, Ticket
+from node.agenda import Agenda
 from node.alarms import Alarms, tell
 from node.config import NodeSettings, PublishSection
-from node.control import ControlServer, Request, socket_path
+from node.control import ControlServer, socket_path
 from node.declared import declared_by
 from node.engine import Engine
 from node.metrics import MetricsPort
-from node.publish import approve
-from node.reporting import Pace, state_of
-from node.results import Result
+from node.reporter import Reporter
+from node.requests import Requests
+from node.results import MIRRORS, Result
 from node.room import Usage, disk_usage
 from node.service_manager import ServiceManager
 from node.session import Connect, Session, connect_by_grpc
@@ -42,16 +41,12 @@ from node.status import StatusReport
 from node.watching import Watching
 from sync.retry import Backoff
 
-#: The task of the subscriber; every other task is the id of a published dataset.
-MIRRORS = "mirrors"
-
 _PUBLISH_WORKERS = 2
 _LOOK_EVERY_S = 300.0  # at the hub's listing, beside the doorbell
 _UNSETTLED_S = 1.0
 _STOP_GRACE_S = 10.0
 _JOIN_S = 20.0
 _TURN_S = 1.0
-_TELL_EVERY_S = 0.5
 _LOOK_AFTER_S = 5.0
 
 log = get_logger("node.daemon")
@@ -128,7 +123,16 @@ class Daemon:
             for alarm in Alarms(state_dir).open():
                 tell(alarm)  # at each start, until somebody decides
             stack.callback(lambda: session.board.facts(daemon_running=False, started=None))
-            stack.enter_context(ControlServer(socket_path(state_dir), self._handlers(session, engine)))
+            requests = Requests(
+                session,
+                engine,
+                self._agenda,
+                stop,
+                reload=lambda: self._reload(session),
+                shown=lambda: self._shown(session, engine),
+                tell=self._tell,
+            )
+            stack.enter_context(ControlServer(socket_path(state_dir), requests.handlers()))
             self._work(session, engine, stack)
 
     def _idle(self, seconds: float) -> None:
@@ -153,7 +157,8 @@ class Daemon:
         )
         workers.append(threading.Thread(target=self._doorbell, args=(engine,), name="doorbell"))
         workers.append(threading.Thread(target=self._witness, args=(engine,), name="witness"))
-        workers.append(threading.Thread(target=self._reporter, args=(session, engine), name="report"))
+        reporter = Reporter(session, engine, self._stop, self._changed)
+        workers.append(threading.Thread(target=reporter.work, name="report"))
         workers.append(threading.Thread(target=engine.places.work, args=(self._tell,), name="places"))
         for worker in workers:
             worker.daemon = True
@@ -325,30 +330,6 @@ class Daemon:
             engine.lost_contact()
             self._stop.wait(backoff.next_s())
 
-    def _reporter(self, session: Session, engine: Engine) -> None:
-        """Tell the hub how this node is doing, at the pace of `node.reporting`; nothing else is done here."""
-        pace = Pace(self._limits, self._clock)
-        while not self._stop.is_set():
-            try:
-                self._report(session, engine, pace)
-            except Exception as error:  # as in a worker
-                log.error("a bug; the node goes on", task="report", exc_info=error)
-                self._stop.wait(_TURN_S)
-            self._changed.wait(pace.wait_s(state_of(session.board.report)))
-            self._changed.clear()
-
-    def _report(self, session: Session, engine: Engine, pace: Pace) -> None:
-        engine.vitals.show_rates()
-        shown = state_of(session.board.report)
-        if not pace.is_due(shown):
-            return
-        pace.sent(shown)  # also when it fails: only the newest counts, and nothing piles up
-        with suppress(SynclineError):
-            engine.greet()
-            engine.vitals.refresh()
-            pace.sent(state_of(session.board.report))
-            engine.report()
-
     def _witness(self, engine: Engine) -> None:
         """Witness the log and fetch proofs after a change, and every `report_every_s`."""
         while not self._stop.is_set():
@@ -363,49 +344,3 @@ class Daemon:
             self._stop.wait(_TURN_S)
             self._look_again.wait(self._limits.report_every_s)
             self._look_again.clear()
-
-    def _handlers(
-        self, session: Session, engine: Engine
-    ) -> Mapping[str, Callable[[Request], Mapping[str, Any]]]:
-        return {
-            "ping": lambda _: {"running": True},
-            "status": lambda _: self._shown(session, engine).as_json(),
-            "sync": lambda request: self._sync(session, engine, request),
-            "approve": lambda request: self._approve(session, request),
-            "decide-alarm": lambda request: self._decide(engine, request),
-        }
-
-    def _sync(self, session: Session, engine: Engine, request: Request) -> Mapping[str, Any]:
-        """Publish everything, witness the log, then mirror everything, in runs that start now."""
-        self._reload(session)
-
-        def tell() -> None:
-            report = session.board.report
-            request.tell({"bytes_left": sum(each.bytes_left for each in (*report.publish, *report.mirrors))})
-
-        results = self._ask(list(self._sections), tell)
-        engine.witness(begin=True)
-        results += self._ask([MIRRORS], tell)
-        return engine.outcome(results).as_json()
-
-    def _ask(self, tasks: list[str], tell: Callable[[], None]) -> list[Result]:
-        ticket: Ticket[str, list[Result]] = self._agenda.ask(tasks)
-        while (found := ticket.wait(_TELL_EVERY_S)) is None:
-            if ticket.is_given_up or self._stop.is_set():
-                raise Unavailable("the daemon is stopping", remedy="ask again when it runs")
-            tell()
-        return [each for task in tasks for each in found.get(task, [])]
-
-    def _approve(self, session: Session, request: Request) -> Mapping[str, Any]:
-        dataset = str(request.arguments.get("dataset"))
-        section = self._settings.published(dataset)
-        lines = approve(session.state, section.id(self._settings.partner))
-        self._agenda.wake(str(section.id(self._settings.partner)))
-        return {"approved": list(lines)}
-
-    def _decide(self, engine: Engine, request: Request) -> Mapping[str, Any]:
-        arguments = {name: str(request.arguments.get(name, "")) for name in ("name", "reason", "who")}
-        decided = engine.decide(**arguments)
-        self._agenda.wake(MIRRORS)  # what waited for this
-        self._tell()
-        return decided.as_json()

@@ -18,6 +18,9 @@ from core.errors import (
 )
 from node.control import error_to_json
 
+#: The daemon's task of all mirrors; every other task is the id of a published dataset.
+MIRRORS = "mirrors"
+
 #: The gravest first: what decides the exit status of a pass with several errors.
 _GRAVITY: tuple[type[SynclineError], ...] = (Untrusted, Corrupt, Conflict, Denied, InvalidInput, Unavailable)
 

@@ -17,6 +17,9 @@ from core.errors import InvalidInput
 _FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 _INSTANT = re.compile(r"([1-9][0-9]{3})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})Z", re.ASCII)
 
+#: Seconds of a day.
+DAY_S = 86_400
+
 
 class Clock(Protocol):
     """Where time comes from."""

@@ -11,7 +11,8 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-DAY_S = 86_400
+from core.clock import DAY_S
+
 STEPS: tuple[int, ...] = (30 * DAY_S, 14 * DAY_S, 7 * DAY_S, 3 * DAY_S, DAY_S, 0)
 
 

@@ -11,7 +11,7 @@
 
 from collections.abc import Iterator
 
-from core.clock import format_instant
+from core.clock import DAY_S, format_instant
 from core.limits import Limits
 from hub.alerts.condition import Condition, Judgement, Situation
 from hub.alerts.expiry import STEPS, is_last, renewing, step_of
@@ -101,7 +101,7 @@ def _hub_disk(situation: Situation, settings: AlertsTable, limits: Limits) -> It
         severity: Severity = "error" if stopped else "warning"
         yield Condition("disk:hub", "disk", severity, message, remedy, step=3 if stopped else 2)
     elif disk.days_left is not None and disk.days_left <= settings.disk_days:
-        message = Message(code="attention.hub-disk-days", params={"days": int(disk.days_left)})
+        message = Message(code="attention.hub-disk-days", params={"left_s": int(disk.days_left * DAY_S)})
         yield Condition("disk:hub", "disk", "warning", message, remedy, step=1)
 
 

@@ -6,7 +6,7 @@ of_node(node, silent=False, now=now, settings=settings.alerts, limits=limits)
 from collections.abc import Iterator
 from datetime import datetime
 
-from core.clock import format_instant
+from core.clock import DAY_S, format_instant
 from core.limits import Limits
 from hub.alerts.condition import Condition
 from hub.alerts.expiry import is_last, renewing, step_of
@@ -112,7 +112,7 @@ def _disk(node: NodeView, settings: AlertsTable, limits: Limits) -> Iterator[Con
             "node-disk-days",
             step=step,
             remedy_code="node-disk",
-            days=int(disk.days_left or 0),
+            left_s=int((disk.days_left or 0) * DAY_S),
             disk=disk.name,
         )
 

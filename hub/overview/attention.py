@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from core.clock import format_instant
+from core.clock import DAY_S, format_instant
 from core.limits import Limits
 from hub.alerts.outbox import ChannelTrouble
 from hub.config_operator import AlertsTable
@@ -184,7 +184,7 @@ def _of_hub_disk(situation: Situation) -> Iterator[Attention]:
         )
     elif disk.days_left is not None and disk.days_left < situation.alerts.disk_days:
         yield Found("hub-disk-days", remedy="hub-disk").warning(
-            days=int(disk.days_left), directory=situation.directory
+            left_s=int(disk.days_left * DAY_S), directory=situation.directory
         )
 
 
@@ -194,7 +194,7 @@ def _of_backups(situation: Situation) -> Iterator[Attention]:
         return
     if last is None:
         yield Found("backup-none", remedy="backup").warning(urgent=False)
-    elif (age_s := int((situation.now - last).total_seconds())) > days * 86_400:
+    elif (age_s := int((situation.now - last).total_seconds())) > days * DAY_S:
         yield Found("backup-old", remedy="backup").warning(since_s=age_s, urgent=False)
 
 

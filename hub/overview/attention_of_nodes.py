@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from core.clock import format_instant
+from core.clock import DAY_S, format_instant
 from core.limits import Limits
 from hub.overview.found import Found
 from hub.overview.model import Attention, Fault, NodeLine
@@ -92,7 +92,7 @@ def _disks(seen: SeenNode, limits: Limits, disk_days: float) -> Iterator[Attenti
             yield found.warning(disk=disk.name, free_bytes=disk.free_bytes)
         elif disk.days_left is not None and disk.days_left < disk_days:
             days = Found("node-disk-days", seen.line.partner, seen.line.node, remedy="node-disk")
-            yield days.warning(disk=disk.name, days=int(disk.days_left), urgent=False)
+            yield days.warning(disk=disk.name, left_s=int(disk.days_left * DAY_S), urgent=False)
 
 
 def _certificate(seen: SeenNode, now: datetime, limits: Limits) -> Iterator[Attention]:

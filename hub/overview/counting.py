@@ -18,7 +18,7 @@ from hub.overview.shelves import ShelfState
 from sync.maintenance import Freshness
 
 #: Nothing becomes late within less: ten thousand datasets are counted again only so often.
-_AGAIN_S = 10.0
+AGAIN_S = 10.0
 _LATEST_FIRST: tuple[Freshness, ...] = ("late", "due", "fresh", "unknown")
 
 Word = TypeVar("Word", bound=str)
@@ -60,7 +60,7 @@ class DatasetCounts:
                 of_owner=Counter(head.owner for head in state.heads.values()),
                 late=self._datasets.late_by_owner(state),
             )
-            self._known = now + _AGAIN_S, state, counted
+            self._known = now + AGAIN_S, state, counted
             return counted
 
 

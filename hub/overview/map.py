@@ -9,10 +9,11 @@ import threading
 
 from core.clock import Clock
 from hub.overview.abouts import NOTHING, About
+from hub.overview.counting import AGAIN_S
 from hub.overview.datasets import DatasetReader
 from hub.overview.facts import Facts
 from hub.overview.model import MapItem, MapView
-from hub.overview.shelves import Head
+from hub.overview.shelves import Head, ShelfState
 from sync.maintenance import Freshness
 
 
@@ -24,11 +25,16 @@ class MapReader:
         self._clock = clock
         self._lock = threading.Lock()
         self._known: dict[str, tuple[Head, Facts, MapItem]] = {}
+        self._said: tuple[float, ShelfState, MapView] | None = None
 
     def view(self) -> MapView:
-        """Every dataset that has a place, and how many have none."""
-        state, now = self._datasets.state(), self._clock.now()
+        """Every dataset that has a place, and how many have none; the same answer while nothing changes."""
+        state, now, moment = self._datasets.state(), self._clock.now(), self._clock.monotonic()
         with self._lock:
+            if self._said is not None:
+                until, before, said = self._said
+                if moment < until and before.heads is state.heads and before.facts is state.facts:
+                    return said
             kept: dict[str, tuple[Head, Facts, MapItem]] = {}
             fresh: list[tuple[Head, Facts, Freshness]] = []
             for name, facts in state.facts.items():
@@ -45,8 +51,10 @@ class MapReader:
                 about = abouts.get(head.dataset, NOTHING)
                 kept[head.dataset] = head, facts, _item(head, facts, freshness, about)
             self._known = kept
-        items = tuple(kept[name][2] for name in sorted(kept))
-        return MapView(items=items, placeless=len(state.heads) - len(items))
+            items = tuple(kept[name][2] for name in sorted(kept))
+            view = MapView(items=items, placeless=len(state.heads) - len(items))
+            self._said = moment + AGAIN_S, state, view
+            return view
 
 
 def _item(head: Head, facts: Facts, freshness: Freshness, about: About) -> MapItem:

@@ -108,7 +108,7 @@ _ATTENTION = {
     "attention.hub-not-running": "the hub does not run",
     "remedy.hub-not-running": "start it",
     "attention.hub-disk": "{free_bytes} are free on the hub's disk; uploads stop at {reserve_bytes}",
-    "attention.hub-disk-days": "the hub's disk will be full in {days} days, as it went lately",
+    "attention.hub-disk-days": "the hub's disk will be full in {left_s}, as it went lately",
     "remedy.hub-disk": "free some space, or move {directory} to a larger disk",
     "attention.hub-certificate-expired": "the hub's own certificate has expired ({expires})",
     "attention.hub-certificate-due": "the hub's own certificate ends {expires} and was not renewed",
@@ -130,7 +130,7 @@ _ATTENTION = {
     "attention.node-clock": "the clock of {partner} (node {node}) is wrong by {offset_s}",
     "remedy.node-clock": "{partner} should let the machine take its time from the network (NTP)",
     "attention.node-disk": "{partner} (node {node}) has {free_bytes} free on the disk of {disk}",
-    "attention.node-disk-days": "{partner} (node {node}): the disk of {disk} will be full in {days} days",
+    "attention.node-disk-days": "{partner} (node {node}): the disk of {disk} will be full in {left_s}",
     "remedy.node-disk": "{partner} frees some space there, or mirrors less",
     "attention.node-certificate-expired": "the certificate of {partner} (node {node}) has expired"
     " ({expires})",

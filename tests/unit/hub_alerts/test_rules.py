@@ -6,9 +6,10 @@ from typing import Any, get_args
 
 import pytest
 
+from core.clock import DAY_S
 from core.limits import LIMITS
 from hub.alerts.condition import Condition, Situation
-from hub.alerts.expiry import DAY_S, STEPS, renewing, step_of
+from hub.alerts.expiry import STEPS, renewing, step_of
 from hub.alerts.rules import judge
 from hub.config_operator import AlertRule, AlertsTable
 from hub.overview.model import AlarmView, Disk, Fault

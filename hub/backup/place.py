@@ -17,8 +17,6 @@ comes last, and is what makes a snapshot. Nothing that a snapshot names is remov
         place.commit(id, names, sealed_snapshot)
 """
 
-import errno
-import fcntl
 import hashlib
 import json
 import os
@@ -30,7 +28,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from core import durable
-from core.errors import Conflict, Corrupt, InvalidInput, SynclineError, Unavailable
+from core.errors import Conflict, Corrupt, InvalidInput
+from hub.backup.disk import lock, translated
 from security.digests import sha256_hex
 
 FORMAT = "syncline-backup-1"
@@ -41,7 +40,6 @@ _SNAPSHOT = re.compile(r"([0-9]{8}T[0-9]{6}Z-[0-9a-f]{8})-([0-9a-f]{64})\.(age|j
 _READ_BYTES = 1 << 20
 _HEADER_BYTES_MAX = 16 * 1024
 _PRIVATE = 0o700
-_NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +114,7 @@ class Place:
         with translated(self.path):
             descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            _lock(descriptor, fcntl.LOCK_EX, self.path)
+            lock(descriptor, self.path, shared=False)
             yield
         finally:
             os.close(descriptor)
@@ -130,7 +128,7 @@ class Place:
             yield
             return
         try:
-            _lock(descriptor, fcntl.LOCK_SH, self.path)
+            lock(descriptor, self.path, shared=True)
             yield
         finally:
             os.close(descriptor)
@@ -278,41 +276,6 @@ class Place:
             self._folder(path.parent)
         path.mkdir(mode=_PRIVATE, exist_ok=True)
         durable.fsync_dir(path.parent)
-
-
-def _lock(descriptor: int, how: int, path: Path) -> None:
-    try:
-        fcntl.flock(descriptor, how | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise Conflict(
-            f"{path} is in use by another backup, check or restore",
-            remedy="wait until it is done",
-            reason="BACKUP_RUNS",
-        ) from None
-    except OSError as error:  # a network file system without locks: the hub's own lock must do
-        if error.errno not in _NO_LOCKS:
-            raise
-
-
-@contextmanager
-def translated(path: Path) -> Generator[None]:
-    """What the system says of a disk, in our words."""
-    try:
-        yield
-    except SynclineError:
-        raise
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise Unavailable(
-                f"no space left in {path}; earlier snapshots there are as they were",
-                remedy="free space there, or use a larger disk; the next run goes on with what was written",
-                reason="DISK_FULL",
-            ) from error
-        raise Unavailable(
-            f"{error.filename or path}: {error.strerror or error}",
-            remedy="check the disk, its mount and its rights; earlier snapshots are as they were",
-            reason="PLACE_UNAVAILABLE",
-        ) from error
 
 
 def damaged(stored: Stored) -> Corrupt:

@@ -27,9 +27,10 @@ from core.limits import LIMITS, Limits
 from core.progress import Progress
 from hub.backup import marker
 from hub.backup.checking import open_object, read_snapshot
+from hub.backup.disk import translated
 from hub.backup.memory import remember
 from hub.backup.pieces import chunks_of_file
-from hub.backup.place import Place, Stored, translated
+from hub.backup.place import Place, Stored
 from hub.backup.seal import Identity
 from hub.backup.snapshot import Snapshot
 from hub.config import HubSettings, load_settings

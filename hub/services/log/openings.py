@@ -36,16 +36,6 @@ class OpenedLeaf:
     type: str
 
 
-@dataclass(frozen=True, slots=True)
-class AcknowledgementEnvelope:
-    """An acknowledgement as it was signed, and the leaf that records it."""
-
-    index: int
-    dataset: str
-    partner: PartnerId
-    envelope: bytes
-
-
 class Openings:
     """Reads openings in the order of the log."""
 
@@ -68,19 +58,6 @@ class Openings:
             if len(rows) < _PAGE_COUNT:
                 return
             after = rows[-1].idx
-
-    def acknowledgements(self, dataset: str) -> Iterator[AcknowledgementEnvelope]:
-        """What subscribers have signed about a dataset, in the order of the log."""
-        table, versions = schema.acknowledgements, schema.versions
-        with self._database.read() as connection:
-            rows = connection.execute(
-                sa.select(table.c.leaf, versions.c.dataset, table.c.partner, table.c.envelope)
-                .join(versions, versions.c.id == table.c.version)
-                .where(versions.c.dataset == dataset)
-                .order_by(table.c.leaf)
-            ).all()
-        for row in rows:
-            yield AcknowledgementEnvelope(row.leaf, row.dataset, row.partner, row.envelope)
 
 
 def _query(lanes: Set[PartnerId] | None, after: int, end: int | None) -> sa.Select[Any]:

@@ -19,7 +19,7 @@ from hub.services.log.checkpoints import Checkpoints
 from hub.services.log.cosignatures import Cosignatures, Quorum
 from hub.services.log.entries import EntryReader
 from hub.services.log.evidence import EvidenceService
-from hub.services.log.openings import AcknowledgementEnvelope, OpenedLeaf, Openings
+from hub.services.log.openings import OpenedLeaf, Openings
 from hub.services.log.proofs import Proofs
 from hub.services.log.published import Published
 from hub.services.log.refusals import Refusals
@@ -137,10 +137,6 @@ class LogService:
     ) -> Iterator[OpenedLeaf]:
         """Openings of whole lanes (None: everything), in order. Who may have them is not asked here."""
         return self._openings.of(lanes, since, end)
-
-    def acknowledgement_envelopes(self, dataset: DatasetId) -> Iterator[AcknowledgementEnvelope]:
-        """What subscribers have signed about a dataset."""
-        return self._openings.acknowledgements(dataset)
 
     # --- duties ----------------------------------------------------------------------------------
 

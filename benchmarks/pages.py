@@ -101,6 +101,7 @@ class Scene:
         self._given.touch(mode=0o600)
         self._given.write_text(json.dumps(_given(self.fleet, every_s)))
         self._reporters: subprocess.Popen[str] | None = None
+        self._published = 0
 
     def __enter__(self) -> Self:
         self._federation.start_hub()
@@ -137,7 +138,7 @@ class Scene:
             for addresses in pages.values():  # a first look at each: a hub that has just started reads a lot
                 browser.get(addresses[0])
         with (
-            _Publisher(self.fleet) as publisher,
+            _Publisher(self.fleet, self._published) as publisher,
             Readers(
                 self.fleet.web, self.fleet.cookies, pages, readers=readers, listeners=listeners
             ) as people,
@@ -148,6 +149,7 @@ class Scene:
             spent_s, cpu_s = time.monotonic() - begun, _cpu_s(pid) - cpu
             self._tell("end")
             counted: dict[str, Any] = json.loads(self._answer())
+        self._published += publisher.count
         lines = self.hub_log.splitlines()
         return Measured(
             nodes=len(self.fleet.nodes),
@@ -179,10 +181,10 @@ class Scene:
 
 
 class _Publisher:
-    """A partner that publishes now and then, through the hub's services in this process: lists change."""
+    """One partner after the other publishes, through the hub's services in this process: lists change."""
 
-    def __init__(self, fleet: LargeFleet) -> None:
-        self._fleet = fleet
+    def __init__(self, fleet: LargeFleet, first: int) -> None:
+        self._fleet, self._first = fleet, first
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self.count = 0
@@ -199,10 +201,12 @@ class _Publisher:
         self._thread.join()
 
     def _run(self) -> None:
-        clock, node = SystemClock(), self._fleet.nodes[0]
+        clock, fleet = SystemClock(), self._fleet
         try:
-            with Hub.open(self._fleet.layout, clock=clock) as hub:
-                for version in self._fleet.tables.published(0):
+            with Hub.open(fleet.layout, clock=clock) as hub:
+                for number in range(self._first, len(fleet.tables.datasets)):
+                    node = fleet.nodes[number % len(fleet.nodes)]
+                    version = fleet.tables.newest[fleet.tables.datasets[number]]
                     now = clock.now().replace(microsecond=0)
                     manifest = replace(version.manifest, seq=3, prev=version.id, created=now)
                     hub.catalogue.commit_version(

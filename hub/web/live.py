@@ -4,6 +4,9 @@
   page has it, then `Last-Event-ID`; so nothing is lost between page and stream, or between two streams.
 * The revision is asked for once in `limits.view_fresh_s` for all browsers together, and by nobody when none
   listens.
+* A large fleet changes every second, and each browser that is told fetches a page: of many that listen, each
+  is told at once after a quiet time, then in turn, so that all together fetch about `_TOLD_AT_ONCE` pages in
+  that time.
 * A stream ends by itself after `STREAM_S`, and with the session: the browser comes back, and is then looked
   at again. Who may no longer look, learns nothing after that.
 * `limits.streams_of_pages_max` streams at once, `_STREAMS_OF_ONE_MAX` for one session; more are told to ask
@@ -32,6 +35,7 @@ STREAM_S = 300.0
 HEARTBEAT_S = 10.0
 _STREAMS_OF_ONE_MAX = 12
 _COME_BACK_MS = 1000
+_TOLD_AT_ONCE = 4  # so many browsers in `view_fresh_s`
 _CLOCK = SystemClock()
 
 _log = get_logger("hub.web.live")
@@ -102,11 +106,14 @@ class Live:
             self._stream_s, max(0.0, (expires - self._clock.now()).total_seconds())
         )
         yield f"retry: {_COME_BACK_MS}\nevent: hello\ndata:\n\n"
-        told = known
+        told, again = known, 0.0
         while (left_s := until - self._clock.monotonic()) > 0:
             newest = "" if self._revision is None else str(self._revision)
             if newest and newest != told:
-                told = newest
+                if (early_s := again - self._clock.monotonic()) > 0:
+                    await asyncio.sleep(min(early_s, left_s))
+                    continue  # what came meanwhile is told with it
+                told, again = newest, self._clock.monotonic() + self._pace_s()
                 yield f"event: changed\nid: {newest}\ndata: {newest}\n\n"
                 continue
             if not await self._moves_within(min(self._heartbeat_s, left_s)):
@@ -131,6 +138,10 @@ class Live:
         if self._watching is not None:
             self._watching.cancel()
             self._watching = None
+
+    def _pace_s(self) -> float:
+        """How long one who was told waits for the next news."""
+        return self._limits.view_fresh_s * self._listening.total() / _TOLD_AT_ONCE
 
     async def _moves_within(self, seconds: float) -> bool:
         moved = self._moved

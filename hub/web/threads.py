@@ -19,7 +19,7 @@ from core.errors import Unavailable
 
 _T = TypeVar("_T")
 
-_PAGE_THREADS = 4
+_PAGE_THREADS = 2  # they compute, and share one interpreter with what serves nodes: more would only wait
 _SLOW_THREADS = 3
 _PAGES_WAITING_MAX = 200
 _SLOW_WAITING_MAX = 16

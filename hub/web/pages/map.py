@@ -3,8 +3,10 @@
 `/map?view=w,s,e,n&by=theme|freshness&dataset=owner/name`; without a view, all of the data, or the dataset.
 """
 
+from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -19,11 +21,14 @@ from hub.web.render import render
 from sync.manifest import THEMES
 
 _LISTED_MAX = 200
+_SHEETS_MAX = 16
 _FRESHNESS = ("fresh", "due", "late", "unknown")
 
 
 def show_map(overview: Source, basemap: Basemap | None) -> Build:
     """`/map`."""
+
+    sheets = _Sheets()
 
     def build(request: Request) -> Response:
         found = overview.map()
@@ -34,7 +39,7 @@ def show_map(overview: Source, basemap: Basemap | None) -> Build:
         near = extent([chosen.bbox]).zoomed(1.8) if chosen is not None else fitted
         view = parse_view(query.get("view", "")) or near
         name = "" if chosen is None else chosen.dataset
-        placed = place(found.items, view)
+        sheet = sheets.of(found, view, by, name)
         return render(
             request,
             "map.html",
@@ -44,19 +49,47 @@ def show_map(overview: Source, basemap: Basemap | None) -> Build:
             net=graticule(view),
             ground=basemap.drawn(view) if basemap is not None else "",
             basemap=basemap,
-            prints=footprints(placed, by=by, chosen=name),
-            placed=placed[:_LISTED_MAX],
-            shown=len(placed),
+            prints=sheet.prints,
+            placed=sheet.placed[:_LISTED_MAX],
+            shown=len(sheet.placed),
             drawn_max=DRAWN_MAX,
             listed_max=_LISTED_MAX,
             by=by,
             chosen=name,
-            legend=_legend(found, placed, by),
+            legend=sheet.legend,
             links=_links(view, fitted, by, name),
             degrees=degrees,
         )
 
     return build
+
+
+@dataclass(frozen=True, slots=True)
+class _Sheet:
+    found: MapView
+    placed: list[Placed]
+    prints: Markup
+    legend: list[tuple[str, int]]
+
+
+class _Sheets:
+    """What was drawn last, for all who look at the same: ten thousand footprints are placed once."""
+
+    def __init__(self) -> None:
+        self._drawn: dict[tuple[str, By, str], _Sheet] = {}
+
+    def of(self, found: MapView, view: View, by: By, chosen: str) -> _Sheet:
+        """The sheet, drawn again when `found` is another answer."""
+        key = view.text, by, chosen
+        sheet = self._drawn.get(key)
+        if sheet is None or sheet.found is not found:
+            placed = place(found.items, view)
+            prints, legend = footprints(placed, by=by, chosen=chosen), _legend(found, placed, by)
+            sheet = _Sheet(found, placed, prints, legend)
+            if len(self._drawn) >= _SHEETS_MAX:
+                self._drawn = {}
+            self._drawn[key] = sheet
+        return sheet
 
 
 def _legend(found: MapView, placed: list[Placed], by: By) -> list[tuple[str, int]]:

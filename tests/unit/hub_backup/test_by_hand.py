@@ -63,7 +63,7 @@ def test_the_script_restores_what_restore_does(backed: Backed, stand_in: str):
     assert tree(backed.root / "newest" / "keys") == tree(backed.layout.keys)
 
 
-@pytest.mark.skipif(shutil.which("age") is None, reason="NOT TESTED: age is not installed")
+@pytest.mark.skipif(shutil.which("age") is None, reason="NOT TESTED: age is missing here (package age)")
 def test_age_itself_opens_a_backup(backed: Backed):
     backed.backup()
     by_hand(backed, backed.root / "newest", os.environ["PATH"])

@@ -88,8 +88,7 @@ def join(
         Untrusted: the file was altered, or who answers is not the hub in it (WRONG_HUB).
         Denied: the token is unknown, used or expired.
     """
-    file = read_join_file(join_file, limits)
-    _check_meant_for_us(file, join_file, partner, node, hub_address)
+    file = check_meant_for_us(join_file, partner, node, hub_address, limits)
     identity = identities.load_or_create(state_dir, passphrase)
     TrustStore.establish(state_dir, clock, file.registry, file.registry_id, limits)
     enrolling = Enrolling.load(identity.directory)
@@ -207,9 +206,11 @@ def renew(
     identity.accept_certificate(chain, trust.newest().registry.cas, csr, clock.now())
 
 
-def _check_meant_for_us(
-    file: JoinFile, path: Path, partner: PartnerId, node: NodeName, hub_address: str | None
-) -> None:
+def check_meant_for_us(
+    path: Path, partner: PartnerId, node: NodeName, hub_address: str | None, limits: Limits = LIMITS
+) -> JoinFile:
+    """The join file, if it invites this node to this hub. Raises `InvalidInput`."""
+    file = read_join_file(path, limits)
     if file.partner != partner:
         raise InvalidInput(
             f"{path} invites {file.partner}, and this node is of {partner}",
@@ -228,6 +229,7 @@ def _check_meant_for_us(
             remedy="remove [hub] address if this node is to change hubs, or use a join file of that hub",
             reason="OTHER_HUB",
         )
+    return file
 
 
 def _begin(file: JoinFile, identity: NodeIdentity) -> Enrolling:

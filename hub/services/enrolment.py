@@ -278,6 +278,7 @@ class EnrolmentService:
     ) -> None:
         statement = verified.statement
         self._check_new_keys(connection, row.partner, statement)
+        self._check_not_shut_out(connection, row, statement)
         table = schema.enrolments
         connection.execute(
             table.update()
@@ -305,6 +306,24 @@ class EnrolmentService:
                 shared = not halves.isdisjoint((key.ed25519, key.ml_dsa_65))
                 if shared and (own is None or other.id != own.id or key != statement.signing_key):
                     raise Untrusted("these keys are in the registry already", reason="DUPLICATE_KEY")
+
+    def _check_not_shut_out(
+        self, connection: sa.Connection, row: sa.Row[Any], statement: JoinStatement
+    ) -> None:
+        """Who is replaced is shut out by its key: with the same one, the lost machine would stay inside."""
+        table = schema.enrolments
+        query = sa.select(table.c.signing_key).where(
+            table.c.partner == row.partner,
+            table.c.node == row.node,
+            table.c.state.in_((APPROVED, REPLACED)),
+        )
+        if json.dumps(statement.signing_key.to_json()) in list(connection.execute(query).scalars()):
+            raise Denied(
+                f"these are the keys of the node {row.node} of {row.partner} that is replaced: whoever else"
+                " has them would stay a member",
+                remedy="move `keys` out of the node's state_dir and run it again: new ones are made",
+                reason="KEYS_REPLACED",
+            )
 
     def _approve_now(self, number: int) -> EnrolmentState:
         """The operator approved in advance; it needs the administrators' keys in this process."""

@@ -40,7 +40,7 @@ def restore(
     opened = open_node(ctx, config, log_level="warning")
     settings, clock = opened.settings, SystemClock()
     with StateLock(opened.state_dir):
-        _begin(opened)
+        _begin(opened, file)
         outcome = enrol.join(
             file,
             partner=settings.partner,
@@ -70,8 +70,10 @@ def restore(
         _tell(opened, found)
 
 
-def _begin(opened: Opened) -> None:
+def _begin(opened: Opened, file: Path) -> None:
     """Demand that the state is lost, or that this command was interrupted before."""
+    partner, node = opened.settings.partner, NodeName(opened.settings.node.name)
+    enrol.check_meant_for_us(file, partner, node, opened.settings.hub.address)  # before anything is noted
     if (opened.state_dir / _UNDER_WAY).exists():
         return
     if (opened.state_dir / DATABASE_NAME).exists():

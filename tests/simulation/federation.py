@@ -89,10 +89,13 @@ class TestFederation:
         """A `HubApi` as that member."""
         return InProcessHub(self.host, self.caller(who), faults)
 
-    def enrol(self, partner: str, node: str = "main", *, replace: bool = False) -> Member:
+    def enrol(
+        self, partner: str, node: str = "main", *, replace: bool = False, signing: SigningKey | None = None
+    ) -> Member:
         """Invite, join, approve and fetch the certificate, as node and operator do."""
         name = partner.split("-")[1].upper()
-        signing, witness, tls = SigningKey.generate(), WitnessKey.generate(), generate_tls_key()
+        signing = signing or SigningKey.generate()
+        witness, tls = WitnessKey.generate(), generate_tls_key()
         file = read_join_file(
             self.hub.enrolment.invite(PartnerId(partner), {"en": name}, NodeName(node), replace=replace)
         )

@@ -233,6 +233,18 @@ def test_a_replaced_nodes_certificate_and_keys_stop_working(federation: TestFede
     assert old.signing.public in hub.registry.require_active(new.caller).signing_keys
 
 
+def test_a_lost_machines_keys_do_not_come_back_with_its_replacement(federation: TestFederation):
+    """Else the lost machine, or who stole it, would stay a member with the same signing key."""
+    lost = federation.members["la-dgm"]
+    with pytest.raises(Denied) as refused:
+        federation.enrol("la-dgm", replace=True, signing=lost.signing)
+    assert refused.value.reason == "KEYS_REPLACED"
+    federation.enrol("la-dgm", replace=True)
+    with pytest.raises(Denied) as refused:
+        federation.enrol("la-dgm", replace=True, signing=lost.signing)
+    assert refused.value.reason == "KEYS_REPLACED", "nor later"
+
+
 def test_a_certificate_is_renewed_by_the_signing_key_also_after_expiry(federation: TestFederation):
     member = federation.members["la-dgm"]
     federation.clock.advance(federation.limits.certificate_valid_s + 1)

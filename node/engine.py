@@ -13,7 +13,6 @@ one dataset in one at a time, `subscribe` in one at a time).
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
 
 from core.clock import format_instant
 from core.errors import SynclineError, Untrusted
@@ -27,7 +26,8 @@ from node.geo.keeper import PlaceKeeper
 from node.greeting import Reception
 from node.materialise import system_errors
 from node.moving import metered
-from node.publish import Publisher, PublishOutcome, PublishState, dataset_status
+from node.outcomes import mirrored, publish_failed, published
+from node.publish import Publisher
 from node.publish.collect import Collector
 from node.publish.giving_back import is_owed
 from node.publish.records import PublishRecords
@@ -35,7 +35,7 @@ from node.publish.recover import hub_turned_back
 from node.results import PassOutcome, Result
 from node.session import Session
 from node.status import AlarmStatus, WitnessStatus
-from node.subscribe import MirrorOutcome, MirrorState, Subscriber
+from node.subscribe import Subscriber
 from node.vitals import Vitals
 from node.witness import Witness, WitnessReport
 from node.witnessed import Witnessed
@@ -148,62 +148,12 @@ class Engine:
             ).run()
         except SynclineError as error:
             self.lost_contact()
-            self._note_publish_failure(dataset, error)
-            return Result("publish", dataset, PublishState.FAILED.value, error=error, retry=True)
+            return publish_failed(session, dataset, error)
         finally:
             shown.end()
-        self._note_published(dataset, outcome)
+        result = published(session, dataset, outcome)
         self.places.want(dataset, changed=outcome.changed)
-        return Result(
-            "publish",
-            dataset,
-            outcome.state.value,
-            changed=outcome.changed,
-            seq=outcome.seq,
-            files=outcome.files,
-            bytes=outcome.bytes,
-            sent_bytes=outcome.sent_bytes,
-            attention=outcome.attention,
-            again_at=outcome.again_at,
-            retry=outcome.unsettled,
-        )
-
-    def _note_publish_failure(self, dataset: DatasetId, error: SynclineError) -> None:
-        known = dataset_status(self._session.state, dataset)
-        changes = {"state": known.state.value, "bytes_left": known.bytes_left}
-        if self._session.board.published(dataset, error=error, **changes):
-            log.error("publishing failed", dataset=dataset, error=error.message, remedy=error.remedy)
-
-    def _note_published(self, dataset: DatasetId, outcome: PublishOutcome) -> None:
-        now = format_instant(self._session.clock.now())
-        changes: dict[str, Any] = {
-            "state": outcome.state.value,
-            "seq": outcome.seq,
-            "manifest_id": outcome.manifest_id,
-            "files": outcome.files,
-            "bytes": outcome.bytes,
-            "bytes_left": 0,
-            "held": outcome.held,
-            "skipped": outcome.skipped,
-            "attention": outcome.attention,
-            "last_success": now,
-        }
-        if outcome.state is not PublishState.WAITING or outcome.manifest_id is not None:
-            # Else the hub's head waits for a person, and the folder was not even looked at.
-            changes["last_scan"] = now
-        if outcome.changed:
-            changes["last_version"] = now
-            log.info(
-                "published",
-                dataset=dataset,
-                seq=outcome.seq,
-                files=outcome.files,
-                bytes=outcome.bytes,
-                sent_bytes=outcome.sent_bytes,
-            )
-        for line in outcome.attention:
-            log.warning("a person must look", dataset=dataset, what=line)
-        self._session.board.published(dataset, **changes)
+        return result
 
     def subscribe(self, progress: Progress | None = None) -> list[Result]:
         """One pass over all mirrors. Raises what concerns all of them, after noting it."""
@@ -241,7 +191,9 @@ class Engine:
         finally:
             shown.end()
         self._reception.clear("mirrors")
-        return self._note_mirrors(outcomes)
+        if any(each.error is not None for each in outcomes):
+            self.lost_contact()
+        return mirrored(session, outcomes)
 
     def _accepted(self) -> dict[DatasetId, int]:
         """The newest version of each published dataset that the hub has accepted, as this node remembers."""
@@ -268,48 +220,6 @@ class Engine:
         first = behind[0]
         self._turned_back = error = hub_turned_back(first, listed.get(first, 0), accepted[first])
         self._reception.fault("hub-data", error)
-
-    def _note_mirrors(self, outcomes: Sequence[MirrorOutcome]) -> list[Result]:
-        now = format_instant(self._session.clock.now())
-        results: list[Result] = []
-        for outcome in outcomes:
-            changes: dict[str, Any] = {
-                "path": str(outcome.path),
-                "state": outcome.state.value,
-                "seq": outcome.seq,
-                "manifest_id": outcome.manifest_id,
-                "wanted_seq": outcome.wanted_seq,
-                "bytes_left": outcome.bytes_left,
-                "acknowledged": outcome.acknowledged,
-                "grant_ended": outcome.state is MirrorState.GRANT_ENDED,
-                "attention": outcome.attention,
-            }
-            if outcome.error is None:
-                changes["last_success"] = now
-            else:
-                self.lost_contact()
-            if self._session.board.mirror(outcome.dataset, error=outcome.error, **changes) and outcome.error:
-                error = outcome.error
-                log.error(
-                    "mirroring failed", dataset=outcome.dataset, error=error.message, remedy=error.remedy
-                )
-            arrived = outcome.state is MirrorState.UPDATED
-            if arrived:
-                log.info("a version has arrived", dataset=outcome.dataset, seq=outcome.seq)
-            results.append(
-                Result(
-                    "mirror",
-                    outcome.dataset,
-                    outcome.state.value,
-                    changed=arrived,
-                    seq=outcome.seq,
-                    attention=outcome.attention,
-                    error=outcome.error,
-                    retry=outcome.error is not None or outcome.waits or not outcome.acknowledged,
-                )
-            )
-        self._session.board.keep_mirrors({str(each.dataset) for each in outcomes})
-        return results
 
     def _refuse_while_alarmed(self) -> None:
         alarm = summary(self._alarms.open())

@@ -13,13 +13,14 @@ _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\]", re.ASCII | 
 _PORT_MAX = 65535
 
 
-def split_address(address: str) -> tuple[str, int]:
-    """Host (IPv6 without brackets) and port of `HOST:PORT`. Raises `InvalidInput`."""
+def split_address(address: str, key: str = "") -> tuple[str, int]:
+    """Host (IPv6 without brackets) and port of `HOST:PORT`. Raises `InvalidInput`, which names the `key`."""
     host, colon, port = address.rpartition(":")
     legal = colon and _HOST.fullmatch(host) and port.isascii() and port.isdigit()
     if not legal or not 0 <= int(port) <= _PORT_MAX:
         raise InvalidInput(
-            f"{address!r} is not an address", remedy="write HOST:PORT, for example hub.example.org:7443"
+            f"{f'{key}: ' if key else ''}{address!r} is not an address",
+            remedy="write HOST:PORT, for example hub.example.org:7443",
         )
     return host.strip("[]"), int(port)
 

@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from core import settings as toml
 from core.errors import InvalidInput
@@ -53,16 +53,16 @@ class HubTable(Section):
 
     @field_validator("address", "enrol_address")
     @classmethod
-    def _dialable(cls, value: str) -> str:
-        if split_address(value)[1] == 0:
+    def _dialable(cls, value: str, info: ValidationInfo) -> str:
+        if split_address(value, f"hub.{info.field_name}")[1] == 0:
             raise InvalidInput(f"{value!r} has no port", remedy="nodes need a fixed port to dial")
         return value
 
     @field_validator("listen", "enrol_listen")
     @classmethod
-    def _listenable(cls, value: str) -> str:
+    def _listenable(cls, value: str, info: ValidationInfo) -> str:
         if value:
-            split_address(value)
+            split_address(value, f"hub.{info.field_name}")
         return value
 
     @field_validator("federation")
@@ -94,7 +94,7 @@ class TransparencyTable(Section):
     @classmethod
     def _listenable(cls, value: str) -> str:
         if value:
-            split_address(value)
+            split_address(value, "transparency.listen")
         return value
 
 

@@ -6,6 +6,7 @@
 """
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -47,10 +48,15 @@ _MAIL_ADDRESS = re.compile(r"[^\s@<>]+@[^\s@<>]+")
 _ORIGIN = re.compile(r"https?://[a-z0-9.\-\[\]:]+", re.ASCII)
 
 
-def _listenable(value: str) -> str:
-    if value:
-        split_address(value)
-    return value
+def _address(key: str) -> Callable[[str], str]:
+    """A validator of HOST:PORT, or nothing, which says by its `key` what is to be corrected."""
+
+    def check(value: str) -> str:
+        if value:
+            split_address(value, key)
+        return value
+
+    return check
 
 
 class BasemapTable(Section):
@@ -78,7 +84,7 @@ class WebTable(Section):
     two_person: bool = False
     basemap: BasemapTable | None = None
 
-    _addresses = field_validator("listen")(_listenable)
+    _addresses = field_validator("listen")(_address("web.listen"))
 
     @field_validator("url")
     @classmethod
@@ -96,7 +102,7 @@ class MetricsTable(Section):
 
     listen: str = ""
 
-    _addresses = field_validator("listen")(_listenable)
+    _addresses = field_validator("listen")(_address("metrics.listen"))
 
 
 class EmailTable(Section):
@@ -109,7 +115,7 @@ class EmailTable(Section):
     user: str = ""
     password_file: File | None = None
 
-    _addresses = field_validator("server")(_listenable)
+    _addresses = field_validator("server")(_address("alerts.email.server"))
 
     @field_validator("to")
     @classmethod

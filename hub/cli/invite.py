@@ -66,7 +66,7 @@ def invite(
     say(f"Invited {invited} (node {node_name}); its join file is {out}")
     say(f"  It works once, until {format_instant(expires)}. Send it over a channel that you trust.")
     say("Next:")
-    say(f"  the agency runs    syncline-node join {out.name}")
+    say(f"  the agency runs    syncline-node {'restore' if replace else 'join'} {out.name}")
     if approve_on_join:
         say("  then it is a member: the file alone was its proof")
     else:

@@ -73,7 +73,8 @@ class Request:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
     """What is known now. `command`: how the operator calls `syncline-hub`. `started`: when the hub began to
-    run. `keys_within`: the administrators' keys are in the hub's own directory."""
+    run. `keys_within`: the administrators' keys are in the hub's own directory. `restored`: its log waits for
+    the administrators to continue it, and the hub refuses to run."""
 
     now: datetime
     limits: Limits
@@ -95,6 +96,7 @@ class Situation:
     uses: Mapping[str, Use]
     late: Mapping[str, int]
     channels: Sequence[ChannelTrouble] = ()
+    restored: bool = False
 
 
 def attention(situation: Situation) -> tuple[Attention, ...]:
@@ -144,7 +146,10 @@ def _of_hub(situation: Situation) -> Iterator[Attention]:
         yield Found("registry-expired", remedy="registry").error(expires=expires, decision=True, command=sign)
     elif situation.renewal_due and not situation.keys_at_hand:
         yield Found("registry-due", remedy="registry").warning(expires=expires, decision=True, command=sign)
-    if not hub.running:
+    if not hub.running and situation.restored:
+        go_on = f"{command} log continue --keys DIR --reason TEXT"
+        yield Found("hub-not-running", remedy="hub-restored").error(command=go_on)
+    elif not hub.running:
         yield Found("hub-not-running").error(command=f"{command} run")
     made = situation.checkpoint
     if hub.running and made is not None and (now - made).total_seconds() > limits.log_frozen_s:

@@ -160,6 +160,7 @@ class FleetReader:
                 hub=hub,
                 directory=str(self._settings.layout.directory),
                 writable=os.access(self._settings.layout.directory, os.W_OK),
+                restored=self._settings.layout.restored.exists(),
                 started=self._when_started(connection),
                 checkpoint=_checkpoint_time(connection, membership.registry.registry.logs[-1].origin),
                 renewal_due=self._hub.registry.renewal_due(),

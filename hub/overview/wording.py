@@ -107,6 +107,7 @@ _ATTENTION = {
     " DIR",
     "attention.hub-not-running": "the hub does not run",
     "remedy.hub-not-running": "start it",
+    "remedy.hub-restored": "it was restored: the administrators continue its log before it runs",
     "attention.hub-disk": "{free_bytes} are free on the hub's disk; uploads stop at {reserve_bytes}",
     "attention.hub-disk-days": "the hub's disk will be full in {left_s}, as it went lately",
     "remedy.hub-disk": "free some space, or move {directory} to a larger disk",

@@ -18,6 +18,9 @@ def parse_names(given: Sequence[str]) -> dict[str, str]:
         match = _LANGUAGE.fullmatch(text)
         language, value = match.groups() if match else ("en", text)
         if language in names or not value.strip():
-            raise InvalidInput(f"--name {text!r} is empty or its language stands twice")
+            raise InvalidInput(
+                f"the name {text!r} is empty, or the second in its language ({language})",
+                remedy="give one in English, others with their language's code: lo, zh-Hans",
+            )
         names[language] = value.strip()
     return names

@@ -13,6 +13,7 @@ from core.terminal import bytes_text
 from node.cli.opening import Opened, open_node
 from node.control import error_to_json
 from node.declared import Declared
+from node.geo.reader import is_installed
 from node.plan import Plan, PlannedFiles, make_plan
 from node.publish.outcome import Issue
 from node.state import NodeState
@@ -135,7 +136,9 @@ def _declared(said: Declared) -> list[str]:
     else:
         rhythm = f"{said.update_frequency}, the next version by {said.next_update}"
     lines = [f"  updates: {rhythm}"]
-    unknown = "to be found out from the files" if said.extracts else "not declared"
+    unknown = "not declared"
+    if said.extracts:
+        unknown = "to be found out from the files" if is_installed() else "unknown without the extra geo"
     where = (
         unknown if said.bbox is None else "west {:g}, south {:g}, east {:g}, north {:g}".format(*said.bbox)
     )

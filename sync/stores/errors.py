@@ -16,7 +16,8 @@ def missing_chunk(chunk: ChunkId) -> Unavailable:
 def quota_exceeded(used: int, more: int, allowed: int) -> Denied:
     """The owner has no room left; what is held stays."""
     return Denied(
-        f"{used:,} of {allowed:,} bytes that the hub keeps for you are used: {more:,} more are too many",
+        f"{used:,} of {allowed:,} bytes that the hub keeps for this agency are used;"
+        f" {more:,} more are too many",
         remedy="ask the hub's operator for more, or publish less",
         reason="QUOTA_EXCEEDED",
     )

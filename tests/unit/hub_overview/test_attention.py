@@ -174,6 +174,13 @@ def test_nodes_are_not_blamed_while_the_hub_does_not_run():
     ]
 
 
+def test_a_restored_hub_is_told_to_continue_its_log_before_it_runs():
+    situation = replace(WELL, hub=hub(running=False), restored=True)
+    (told,) = attention(situation)
+    assert told.remedy.code == "remedy.hub-restored"
+    assert "log continue --keys DIR" in told.command
+
+
 def test_decisions_stand_above_all_and_reminders_last():
     codes = [
         code

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.world import World
+from tests.end_to_end.world import Agency, World
 
 MEMBERS = ("la-dgm", "cn-cgs", "th-dmr")
 
@@ -78,3 +78,19 @@ def new_world(founded: World) -> Iterator[World]:
     """A running hub without members."""
     with temporary_folder() as root, running(root, founded) as made:
         yield made
+
+
+@pytest.fixture
+def owner(world: World) -> Agency:
+    """la-dgm publishes `maps` to cn-cgs."""
+    agency = world.agency("la-dgm")
+    agency.configure(agency.publishes("maps", to=["cn-cgs"]))
+    return agency
+
+
+@pytest.fixture
+def reader(world: World) -> Agency:
+    """cn-cgs subscribes to all that it may read."""
+    agency = world.agency("cn-cgs")
+    agency.configure(agency.subscribes())
+    return agency

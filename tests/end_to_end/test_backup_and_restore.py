@@ -6,23 +6,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-import pytest
-
 from tests.end_to_end.world import Agency, World, run, wait_until
-
-
-@pytest.fixture
-def owner(world: World) -> Agency:
-    agency = world.agency("la-dgm")
-    agency.configure(agency.publishes("maps", to=["cn-cgs"]))
-    return agency
-
-
-@pytest.fixture
-def reader(world: World) -> Agency:
-    agency = world.agency("cn-cgs")
-    agency.configure(agency.subscribes())
-    return agency
 
 
 def publish(owner: Agency, text: str, seq: int) -> None:

@@ -90,7 +90,7 @@ def test_on_paper_there_is_the_content_and_nothing_to_press(visit: Visit) -> Non
         expect(visitor.page.locator("main table, main dl").first).to_be_visible()
         for pressed in visitor.page.locator("nav, button, .skip, .live").all():
             assert not pressed.is_visible(), f"{path}: {pressed.evaluate('e => e.outerHTML')[:200]}"
-    ground = visitor.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    ground = visitor.page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
     assert ground == "rgb(255, 255, 255)"
 
 

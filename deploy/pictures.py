@@ -58,11 +58,14 @@ PICTURES = (
     Picture("storage", "/storage"),
 )
 
+#: What the documents show.
+SHOWN = ("fleet", "fleet-zh", "fleet-telephone", "dataset", "map")
+
 
 def main() -> None:
-    """Make every picture, or those named after the folder."""
+    """Make the pictures that are shown, or those named after the folder."""
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "docs/pictures")
-    wanted = sys.argv[2:]
+    wanted = sys.argv[2:] or SHOWN
     folder.mkdir(parents=True, exist_ok=True)
     root = Path(tempfile.mkdtemp(prefix="syncline-pictures-"))
     try:
@@ -82,7 +85,7 @@ def main() -> None:
                     )
                     cookies = _sign_in(browser)
                     for picture in PICTURES:
-                        if not wanted or picture.name in wanted:
+                        if picture.name in wanted:
                             _take(browser, picture, folder, cookies)
             finally:
                 served.terminate()

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 PACKAGES = ("audit", "core", "hub", "node", "security", "sync", "syncline")
+#: None that brings a plugin of pytest's (hypothesis, anyio): pytest must be the first to load those.
 LIBRARIES = (
     "alembic.command",
     "argon2",
@@ -22,13 +23,11 @@ LIBRARIES = (
     "cryptography.hazmat.primitives.asymmetric.mldsa",
     "cryptography.x509",
     "google.protobuf.message",
-    "hypothesis",
     "jinja2",
     "pydantic",
     "pytest",
     "sqlalchemy",
     "sqlite_utils",
-    "starlette.applications",
     "structlog",
     "uvicorn",
 )

@@ -27,7 +27,7 @@ from core.commands import say
 
 _PROBE_EVERY_S = 0.5
 _CALL_S = 30.0
-_AT_ONCE_FIRST = 16
+_AT_ONCE_FIRST = 100
 
 
 class Node:

@@ -9,6 +9,7 @@ the stores. The operator's commands work beside it.
 
 import asyncio
 import signal
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -40,6 +41,7 @@ _DUTY_THREADS = 4
 _RETENTION_EVERY_S = 3600.0
 _SAMPLE_EVERY_S = 3600.0
 _BOARD_EVERY_S = 1.5
+_SWITCH_S = 0.001
 
 _log = get_logger("hub.server")
 
@@ -68,6 +70,8 @@ async def serve(
 
     Raises `Conflict` (ALREADY_RUNNING), `Unavailable` (PORT_TAKEN), and what opening a hub raises.
     """
+    # Nodes are served by one thread of many: while others compute, it waits so long for its turn.
+    sys.setswitchinterval(_SWITCH_S)
     stopping = stop if stop is not None else _stop_on_signals()
     with (
         exclusive(settings.layout),

@@ -5,8 +5,7 @@
 * The revision is asked for once in `limits.view_fresh_s` for all browsers together, and by nobody when none
   listens.
 * A large fleet changes every second, and each browser that is told fetches a page: of many that listen, each
-  is told at once after a quiet time, then in turn, so that all together fetch about `_TOLD_AT_ONCE` pages in
-  that time.
+  is told at once after a quiet time, then in turn, so that all together fetch about a page in that time.
 * A stream ends by itself after `STREAM_S`, and with the session: the browser comes back, and is then looked
   at again. Who may no longer look, learns nothing after that.
 * `limits.streams_of_pages_max` streams at once, `_STREAMS_OF_ONE_MAX` for one session; more are told to ask
@@ -35,7 +34,6 @@ STREAM_S = 300.0
 HEARTBEAT_S = 10.0
 _STREAMS_OF_ONE_MAX = 12
 _COME_BACK_MS = 1000
-_TOLD_AT_ONCE = 4  # so many browsers in `view_fresh_s`
 _CLOCK = SystemClock()
 
 _log = get_logger("hub.web.live")
@@ -141,7 +139,7 @@ class Live:
 
     def _pace_s(self) -> float:
         """How long one who was told waits for the next news."""
-        return self._limits.view_fresh_s * self._listening.total() / _TOLD_AT_ONCE
+        return self._limits.view_fresh_s * self._listening.total()
 
     async def _moves_within(self, seconds: float) -> bool:
         moved = self._moved

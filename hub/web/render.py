@@ -29,6 +29,8 @@ from hub.web.static_files import address_of
 from hub.web.template_language import names_for
 
 LANGUAGE_COOKIE = "syncline-language"
+#: Lines of a list that a page shows before somebody asks for all.
+LONG = 100
 _CLOCK = SystemClock()
 _TEMPLATES = Path(__file__).with_name("templates")
 
@@ -79,6 +81,8 @@ def render(
                 "accepted": accepted,
                 "path": request.url.path,
                 "address": _address(request),
+                "show_all": request.query_params.get("all") == "1",
+                "LONG": LONG,
                 "now": getattr(app_state, "clock", _CLOCK).now(),
                 **context,
             }

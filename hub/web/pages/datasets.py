@@ -1,18 +1,30 @@
 """The datasets and one of them: versions, holders, policy, and why each partner has what it has."""
 
+from collections.abc import Sequence
 from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from core.names import DatasetId
+from hub.overview.model import Holder, HolderState
 from hub.overview.search import DatasetSearch
 from hub.web.pages.handler import Build
 from hub.web.pages.source import Source
-from hub.web.render import render
+from hub.web.render import LONG, render
 from sync.manifest import THEMES
 
 _FRESHNESS = ("fresh", "due", "late", "unknown")
+_HOLDERS: tuple[HolderState, ...] = (
+    "failed",
+    "behind",
+    "ended",
+    "owner",
+    "current",
+    "not wanted",
+    "withheld",
+    "not shared",
+)
 
 
 def datasets(overview: Source) -> Build:
@@ -41,9 +53,18 @@ def dataset(overview: Source) -> Build:
     def build(request: Request) -> Response:
         owner, name = request.path_params["owner"], request.path_params["name"]
         view = overview.dataset(DatasetId(f"{owner}/{name}"))
-        return render(request, "dataset.html", dataset=view, line=view.line)
+        return render(
+            request, "dataset.html", dataset=view, line=view.line, holders=_worst_first(view.holders)
+        )
 
     return build
+
+
+def _worst_first(holders: Sequence[Holder]) -> Sequence[Holder]:
+    """Of many, who lacks something before who has it, for only the first are shown; of few, as they are."""
+    if len(holders) <= LONG:
+        return holders
+    return sorted(holders, key=lambda each: _HOLDERS.index(each.state))
 
 
 def next_address(request: Request, after: str | None) -> str:

@@ -66,7 +66,7 @@ def show_map(overview: Source, basemap: Basemap | None) -> Build:
 
 @dataclass(frozen=True, slots=True)
 class _Sheet:
-    found: MapView
+    items: tuple[MapItem, ...]
     placed: list[Placed]
     prints: Markup
     legend: list[tuple[str, int]]
@@ -79,13 +79,13 @@ class _Sheets:
         self._drawn: dict[tuple[str, By, str], _Sheet] = {}
 
     def of(self, found: MapView, view: View, by: By, chosen: str) -> _Sheet:
-        """The sheet, drawn again when `found` is another answer."""
+        """The sheet, drawn again when `found` shows something else."""
         key = view.text, by, chosen
         sheet = self._drawn.get(key)
-        if sheet is None or sheet.found is not found:
+        if sheet is None or sheet.items != found.items:
             placed = place(found.items, view)
             prints, legend = footprints(placed, by=by, chosen=chosen), _legend(found, placed, by)
-            sheet = _Sheet(found, placed, prints, legend)
+            sheet = _Sheet(found.items, placed, prints, legend)
             if len(self._drawn) >= _SHEETS_MAX:
                 self._drawn = {}
             self._drawn[key] = sheet

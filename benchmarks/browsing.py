@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-_THINK_S = 0.5
+_THINK_S = 2.0
 _TIMEOUT_S = 60.0
 _LOOK_S = 0.5
 _REVISION = re.compile(rb'data-revision="(\d+)"')

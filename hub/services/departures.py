@@ -16,13 +16,13 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from core.clock import format_instant, parse_instant
-from core.errors import Unavailable, Untrusted
+from core.errors import Unavailable
 from core.logs import get_logger
 from core.names import NodeName, PartnerId
 from hub.services import acts
 from hub.services.context import Caller, Context
 from hub.services.registry import RegistryService
-from hub.services.statements import check_size
+from hub.services.statements import check_size, check_speaker
 from hub.services.translog import Record, TransparencyLog
 from hub.storage import schema
 from security.departure import VerifiedDeparture, verify_departure
@@ -61,15 +61,7 @@ class DepartureService:
         check_size(self._context.limits, envelope)
         verified = verify_departure(envelope, [self._registry.signing_key(caller)], self._context.limits)
         said = verified.departure
-        if (said.federation, said.partner, said.node) != (
-            self._context.federation.id,
-            caller.partner,
-            caller.node,
-        ):
-            raise Untrusted(
-                f"that node {said.node} of {said.partner} leaves came from {caller.node} of {caller.partner}",
-                reason="WRONG_SIGNER",
-            )
+        check_speaker(self._context, caller, (said.federation, said.partner, said.node), "a departure")
         with self._database.write() as connection:
             last = self._end(connection, caller, verified)
         _log.warning("a node has left", partner=caller.partner, node=caller.node, reason=said.reason)

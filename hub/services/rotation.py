@@ -17,7 +17,7 @@ from hub.services import acts
 from hub.services.context import Caller, Context
 from hub.services.membership import Membership
 from hub.services.registry import RegistryService
-from hub.services.statements import check_size
+from hub.services.statements import check_size, check_speaker
 from hub.services.translog import Record, TransparencyLog
 from security.keys import PublicKey
 from security.rotation import Rotation, VerifiedRotation, verify_rotation
@@ -58,16 +58,8 @@ class RotationService:
     def _place(self, caller: Caller, verified: VerifiedRotation) -> bool:
         """Queue it, unless it is done already; whether it is."""
         said = verified.rotation
-        if (said.federation, said.partner, said.node) != (
-            self._context.federation.id,
-            caller.partner,
-            caller.node,
-        ):
-            raise Untrusted(
-                f"a change of keys of node {said.node} of {said.partner} came from {caller.node} of"
-                f" {caller.partner}",
-                reason="WRONG_SIGNER",
-            )
+        speaker = said.federation, said.partner, said.node
+        check_speaker(self._context, caller, speaker, "a change of keys")
         with self._database.write() as connection:
             state = self._registry.membership(connection)
             member = self._registry.member(caller, state)

@@ -14,14 +14,28 @@ import sqlalchemy as sa
 from core.clock import parse_instant
 from core.errors import Conflict, Denied, InvalidInput, Untrusted
 from core.limits import Limits
-from core.names import DatasetId, check_dataset, owner_of
-from hub.services.context import Caller
+from core.names import DatasetId, NodeName, PartnerId, check_dataset, owner_of
+from hub.services.context import Caller, Context
 from hub.storage import schema
 from security import envelope as dsse
 from security.canonical import parse_strict
 from security.statement import Link
 from sync.manifest import Manifest
 from sync.ports import Accepted
+
+
+def check_speaker(
+    context: Context, caller: Caller, speaker: tuple[str, PartnerId, NodeName], what: str
+) -> None:
+    """Demand that a node's word about itself comes from that node. `what` names it.
+
+    `speaker`: federation, partner and node, as the statement says. Raises `Untrusted` (WRONG_SIGNER).
+    """
+    if speaker != (context.federation.id, caller.partner, caller.node):
+        raise Untrusted(
+            f"{what} of node {speaker[2]} of {speaker[1]} came from {caller.node} of {caller.partner}",
+            reason="WRONG_SIGNER",
+        )
 
 
 def check_size(limits: Limits, *statements: bytes) -> None:

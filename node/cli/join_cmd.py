@@ -10,7 +10,7 @@ from core.commands import ConfigOption, JsonOption, emit_json, say
 from core.errors import NEEDS_ATTENTION, Denied, Unavailable
 from core.names import NodeName
 from node import enrol
-from node.cli.opening import open_node
+from node.cli.opening import Opened, open_node
 from node.state import StateLock
 
 
@@ -26,18 +26,8 @@ def join(
     Repeating it is safe. The private keys never leave this machine.
     """
     opened = open_node(ctx, config, folders=False, log_level="warning")
-    settings, clock = opened.settings, SystemClock()
     with StateLock(opened.state_dir):
-        outcome = enrol.join(
-            file,
-            partner=settings.partner,
-            node=NodeName(settings.node.name),
-            hub_address=settings.hub.address,
-            state_dir=opened.state_dir,
-            clock=clock,
-            passphrase=opened.passphrase,
-            config_path=opened.config_path,
-        )
+        outcome = ask(opened, file)
         if not as_json:
             introduce(outcome)
         if outcome.state is enrol.EnrolmentState.PENDING:
@@ -45,7 +35,10 @@ def join(
             if wait and not as_json:
                 say("Waiting for the operator's approval (Ctrl-C ends the waiting, not the request) …")
             outcome = enrol.wait(
-                state_dir=opened.state_dir, clock=clock, passphrase=opened.passphrase, timeout_s=timeout_s
+                state_dir=opened.state_dir,
+                clock=SystemClock(),
+                passphrase=opened.passphrase,
+                timeout_s=timeout_s,
             )
     if as_json:
         emit_json(outcome)
@@ -55,6 +48,21 @@ def join(
     elif outcome.state is enrol.EnrolmentState.PENDING and not wait:
         _say_what_happens_next(outcome)
     _leave_unless_approved(outcome, waited=wait)
+
+
+def ask(opened: Opened, file: Path) -> enrol.JoinOutcome:
+    """Ask the hub in `file` for this node; the caller holds the state's lock."""
+    settings = opened.settings
+    return enrol.join(
+        file,
+        partner=settings.partner,
+        node=NodeName(settings.node.name),
+        hub_address=settings.hub.address,
+        state_dir=opened.state_dir,
+        clock=SystemClock(),
+        passphrase=opened.passphrase,
+        config_path=opened.config_path,
+    )
 
 
 def introduce(outcome: enrol.JoinOutcome) -> None:

@@ -13,7 +13,7 @@ from core.errors import Conflict, Denied
 from core.logs import printable
 from core.names import NodeName
 from node import enrol
-from node.cli.join_cmd import introduce
+from node.cli.join_cmd import ask, introduce
 from node.cli.opening import Opened, open_node
 from node.materialise import system_errors
 from node.publish import recover
@@ -38,19 +38,10 @@ def restore(
     shut out. Folders and mirrors are compared by their content, and nothing is sent or fetched twice.
     """
     opened = open_node(ctx, config, log_level="warning")
-    settings, clock = opened.settings, SystemClock()
+    clock = SystemClock()
     with StateLock(opened.state_dir):
         _begin(opened, file)
-        outcome = enrol.join(
-            file,
-            partner=settings.partner,
-            node=NodeName(settings.node.name),
-            hub_address=settings.hub.address,
-            state_dir=opened.state_dir,
-            clock=clock,
-            passphrase=opened.passphrase,
-            config_path=opened.config_path,
-        )
+        outcome = ask(opened, file)
         if outcome.state is enrol.EnrolmentState.PENDING:
             if not as_json:
                 introduce(outcome)

@@ -107,6 +107,8 @@ class Limits:
     session_s: int = 12 * 3600
     login_failures_max: int = 5
     login_locked_s: int = 900
+    login_failures_of_address_max: int = 20  # within login_locked_s, whatever names were tried
+    known_browser_s: int = 180 * 24 * 3600  # a browser in which a user has signed in is known for so long
     request_bytes_max: int = 64 * KIB  # a form of the pages
     streams_of_pages_max: int = 64  # browsers that are told of changes at once
     act_request_valid_s: int = 7 * 24 * 3600  # an act that nobody confirms is over
@@ -149,7 +151,8 @@ class Limits:
         assert self.refusals_every_s < self.log_frozen_s
         assert self.registry_renew_after_s < self.registry_valid_s
         assert self.certificate_backdate_s < self.certificate_valid_s
-        assert self.session_idle_s <= self.session_s
+        assert self.session_idle_s <= self.session_s <= self.known_browser_s
+        assert self.login_failures_max < self.login_failures_of_address_max
         assert self.report_every_min_s < self.report_least_s
         assert self.report_every_s * self.reports_missed_max < self.stuck_s
         assert self.sample_every_s < self.samples_keep_s

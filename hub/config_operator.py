@@ -1,10 +1,11 @@
 """The tables of `hub.toml` that are about the operator: pages, metrics, alerts; and their documented text.
 
-[web]      listen, url, two_person, [web.basemap] file, approval
+[web]      listen, url, proxies, two_person, [web.basemap] file, approval
 [metrics]  listen
 [alerts]   thresholds, [alerts.email], [alerts.webhook]
 """
 
+import ipaddress
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -81,6 +82,7 @@ class WebTable(Section):
 
     listen: str = ""
     url: str = ""
+    proxies: list[str] = Field(default_factory=list[str])
     two_person: bool = False
     basemap: BasemapTable | None = None
 
@@ -94,6 +96,19 @@ class WebTable(Section):
                 f"web.url {value!r} is not the beginning of an address",
                 remedy="write scheme, host and port alone, like https://hub.example.org",
             )
+        return value
+
+    @field_validator("proxies")
+    @classmethod
+    def _proxies(cls, value: list[str]) -> list[str]:
+        for each in value:
+            try:
+                ipaddress.ip_network(each)
+            except ValueError:
+                raise InvalidInput(
+                    f"web.proxies: {each!r} is neither an address nor a network",
+                    remedy='write it like "127.0.0.1" or "10.1.0.0/28"',
+                ) from None
         return value
 
 
@@ -178,6 +193,9 @@ def document(web_listen: str, metrics_listen: str) -> str:
 {_listen(web_listen, "127.0.0.1:7446")}
 # How browsers reach the pages, when through a proxy; it stands in alerts, and other origins are refused.
 # url = "https://hub.example.org"
+# The proxies' own addresses, whose X-Forwarded-For is believed: wrong passwords are then counted by the
+# browser's address as well. Without them nobody's is believed.
+# proxies = ["127.0.0.1"]
 # true: approve, revoke and the like wait until a second person, with the role approver, confirms them.
 two_person = false
 

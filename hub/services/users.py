@@ -2,8 +2,9 @@
 
 * Roles: `operator` acts, `approver` confirms what others ask for (`[web] two_person`), `auditor` sees all and
   exports, and changes nothing. A user has one or more.
-* After `limits.login_failures_max` wrong passwords in a row a user is locked for `limits.login_locked_s`. A
-  stranger, a locked user and a wrong password get the same answer after the same work.
+* After `limits.login_failures_max` wrong passwords in a row a user is locked for `limits.login_locked_s`, but
+  for the browsers in which it has signed in before: each has a count of its own (`hub.services.known_browsers`).
+  A stranger, a locked user and a wrong password get the same answer after the same work.
 * When password or roles change, and when a user is removed, all its sessions end.
 * Every change, login and logout is a leaf. Refused logins are, too, up to `_REFUSED_LEAVES_MAX` an hour; all
   are counted in the log's refusals (LOGIN). A name that nobody has is never kept: it may be a password.
@@ -24,6 +25,7 @@ from core.clock import format_instant, parse_instant
 from core.errors import Conflict, Denied, InvalidInput
 from hub.services.context import Context
 from hub.services.events import EventJournal
+from hub.services.known_browsers import KnownBrowsers, forget_browsers, set_lock, unlock_browsers
 from hub.services.passwords import Passwords, check_strength
 from hub.services.translog import Record, TransparencyLog
 from hub.storage import schema
@@ -98,10 +100,11 @@ class UserService:
         self._count_refusal = count_refusal
         self._events = events
         self.passwords = passwords if passwords is not None else Passwords()
+        self.browsers = KnownBrowsers(context)
         self._refused: list[datetime] = []
 
-    def authenticate(self, name: str, password: str) -> User:
-        """The user, if this is its password and it is not locked.
+    def authenticate(self, name: str, password: str, browser: str | None = None) -> User:
+        """The user, if this is its password and it is not locked; `browser`: the token of a known one.
 
         Raises `Denied` (LOGIN), the same for every reason; `Unavailable` (BUSY).
         """
@@ -121,20 +124,26 @@ class UserService:
             now = self._clock.now()
             current = None if row is None else _row(connection, row.name)
             same = current is not None and row is not None and current.password_hash == row.password_hash
-            locked = current is not None and _is_locked(current, now)
+            own = None if current is None else self.browsers.find(connection, browser, current.name)
+            counted = current if own is None else own
+            locked = counted is not None and _is_locked(counted, now)
             if current is not None and right and same and not locked:
-                self._set(connection, current.name, failures=0, locked_until=None)
+                self._count_at(connection, current, own, 0, None)
                 if newer is not None:
                     self._set(connection, current.name, password_hash=newer)
                 self._log(connection, "login", current.name)
                 return _user(current)
-            self._count(connection, current, now, counts=not right and not locked)
+            self._count(connection, current, own, now, counts=not right and not locked)
         self._count_refusal(None, "LOGIN")
         raise Denied(
             "name or password are wrong, or the account is locked for a while",
             remedy="after some failures wait a quarter of an hour, or ask for `syncline-hub user unlock`",
             reason="LOGIN",
         )
+
+    def knows_browser(self, name: str, token: str | None) -> bool:
+        """Whether a user has signed in before where `token` is kept."""
+        return self.browsers.knows(token, unicodedata.normalize("NFC", name))
 
     def add(self, name: str, password: str, roles: Iterable[str]) -> User:
         """Raises `InvalidInput`, `Conflict` (USER_EXISTS)."""
@@ -179,7 +188,7 @@ class UserService:
         return [_user(row) for row in rows]
 
     def set_password(self, name: str, password: str) -> None:
-        """And end its sessions, and a lock. Raises `InvalidInput` (NO_SUCH_USER, WEAK_PASSWORD)."""
+        """And end its sessions, and a lock; no browser is known any more. Raises `InvalidInput` (NO_SUCH_USER, WEAK_PASSWORD)."""
         with self._database.read() as connection:
             user = _known(connection, name).name
         check_strength(password, user)
@@ -188,6 +197,7 @@ class UserService:
             _known(connection, user)
             self._set(connection, user, password_hash=hash_, failures=0, locked_until=None)
             self._changed(connection, user)
+            forget_browsers(connection, user)
             self._log(connection, "user-password", user)
 
     def set_roles(self, name: str, roles: Iterable[str]) -> User:
@@ -205,6 +215,7 @@ class UserService:
         with self._database.write(visible=False) as connection:
             user = _known(connection, name).name
             self._set(connection, user, failures=0, locked_until=None)
+            unlock_browsers(connection, user)
             self._log(connection, "user-unlock", user)
 
     def remove(self, name: str) -> None:
@@ -212,6 +223,7 @@ class UserService:
         with self._database.write(visible=False) as connection:
             user = _known(connection, name).name
             end_sessions(connection, user)
+            forget_browsers(connection, user)
             connection.execute(schema.users.delete().where(schema.users.c.name == user))
             self._log(connection, "user-remove", user)
 
@@ -222,22 +234,39 @@ class UserService:
     # --- steps -----------------------------------------------------------------------------------
 
     def _count(
-        self, connection: sa.Connection, row: sa.Row[Any] | None, now: datetime, *, counts: bool
+        self,
+        connection: sa.Connection,
+        row: sa.Row[Any] | None,
+        browser: sa.Row[Any] | None,
+        now: datetime,
+        *,
+        counts: bool,
     ) -> None:
         if row is not None and counts:
-            failures = row.failures + 1
+            failures = (row if browser is None else browser).failures + 1
             locks = failures >= self._limits.login_failures_max
             until = now + timedelta(seconds=self._limits.login_locked_s)
-            self._set(
-                connection,
-                row.name,
-                failures=0 if locks else failures,
-                locked_until=format_instant(until) if locks else None,
-            )
             if locks:
+                self._count_at(connection, row, browser, 0, format_instant(until))
                 self._events.note("login.locked", "warning", user=row.name, connection=connection)
+            else:
+                self._count_at(connection, row, browser, failures, None)
         if self._may_log_refusal(now):
             self._log(connection, "login-refused", None if row is None else row.name)
+
+    def _count_at(
+        self,
+        connection: sa.Connection,
+        row: sa.Row[Any],
+        browser: sa.Row[Any] | None,
+        failures: int,
+        locked_until: str | None,
+    ) -> None:
+        """At the browser, where it is known: the account's count is what strangers have tried."""
+        if browser is None:
+            self._set(connection, row.name, failures=failures, locked_until=locked_until)
+        else:
+            set_lock(connection, browser, failures, locked_until)
 
     def _may_log_refusal(self, now: datetime) -> bool:
         """Whether a refused login gets a leaf of its own. Called with the writer's lock held."""

@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 
 #: The migration that this release writes and reads.
-HEAD = "0003"
+HEAD = "0004"
 
 metadata = MetaData(
     naming_convention={
@@ -442,6 +442,18 @@ sessions = Table(
     Column("seen", Text, nullable=False),
     Column("expires", Text, nullable=False),
     Index("ix_sessions_user", "user"),
+)
+
+#: Browsers in which a user has signed in before, with a lock-out of their own: the digest of a cookie.
+known_browsers = Table(
+    "known_browsers",
+    metadata,
+    Column("token_sha256", Text, primary_key=True),
+    Column("user", Text, ForeignKey("users.name"), primary_key=True),
+    Column("seen", Text, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("locked_until", Text),
+    Index("ix_known_browsers_user", "user"),
 )
 
 #: Acts that one person asked for and another must confirm; `outcome` null: waits. `detail`: JSON, by act.

@@ -17,7 +17,7 @@ from sync.acknowledgement import Acknowledgement, build
 from tests.simulation.federation import TestFederation, make_federation, publish
 from tests.unit.hub_services.conftest import SMALL
 
-OLDER = ("0001", "0002")
+OLDER = ("0001", "0002", "0003")
 
 
 def lived_in(federation: TestFederation) -> None:

@@ -5,7 +5,7 @@
     book       alerts, open and over            in the database
     letter     one message, as text and JSON    pure
     outbox     messages on their way            in the database
-    email, webhook                              the channels
+    email, webhook                              the channels, each over an `attempt` that ends in time
     watch      the loop of the running hub
 
 Alerts speak of what `hub.overview` shows: nothing is known here that the pages do not show.

@@ -1,21 +1,17 @@
-"""What a channel is, how its secret is read, and that an attempt ends in time.
+"""What a channel is, and how its secret is read.
 
 * `send` returns when the other side has taken the letter, and raises `Unavailable` otherwise:
   CHANNEL_UNREACHABLE when nobody answered as they should (the next letter would fare no better),
-  CHANNEL_REFUSED when this letter was refused.
-* An attempt ends after `alert_send_s` whatever the other side does, and at once when the hub stops.
+  CHANNEL_REFUSED when this letter was refused, CHANNEL_STOPPED when the hub stops, which says nothing of
+  either.
+* An attempt ends after `alert_send_s` whatever the other side does, and at once when the hub stops
+  (`hub.alerts.attempt`).
 
     secret = read_secret(Path("/etc/syncline/mail-password"), "alerts.email: password_file")
-    with watch.attempt(30.0) as attempt:
-        attempt.holds(connection.sock)
 """
 
-import contextlib
 import os
-import socket
 import stat
-import threading
-from collections.abc import Generator
 from pathlib import Path
 from typing import Protocol
 
@@ -82,46 +78,3 @@ def read_secret(path: Path, key: str) -> str:
             f"{key}: {path} does not hold one line of text", remedy="write the secret alone into it"
         )
     return text
-
-
-class Attempts:
-    """Ends what takes too long. One attempt at a time; `stop` from any thread."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._socket: socket.socket | None = None
-        self._stopped = False
-
-    @contextlib.contextmanager
-    def attempt(self, seconds: float) -> Generator["Attempts"]:
-        """An attempt of at most `seconds` once it `holds` a socket."""
-        if self._stopped:
-            raise unreachable("the hub is stopping", "")
-        timer = threading.Timer(seconds, self._hang_up)
-        timer.daemon = True
-        timer.start()
-        try:
-            yield self
-        finally:
-            timer.cancel()
-            with self._lock:
-                self._socket = None
-
-    def holds(self, held: socket.socket | None) -> None:
-        """The socket to hang up on; again after TLS has wrapped it."""
-        with self._lock:
-            self._socket = held
-        if self._stopped:
-            self._hang_up()
-
-    def stop(self) -> None:
-        """No attempt any more."""
-        self._stopped = True
-        self._hang_up()
-
-    def _hang_up(self) -> None:
-        with self._lock:
-            if self._socket is not None:
-                with contextlib.suppress(OSError):
-                    # Not SSLSocket's own, which takes the TLS state away from the thread that uses it.
-                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)

@@ -21,7 +21,8 @@ from email.utils import format_datetime
 from core.errors import InvalidInput
 from core.limits import Limits
 from hub.addresses import split_address
-from hub.alerts.channel import Attempts, read_secret, refused, unreachable
+from hub.alerts.attempt import Attempt, Attempts
+from hub.alerts.channel import read_secret, refused, unreachable
 from hub.alerts.letter import Letter, subject, text
 from hub.config_operator import EmailTable
 
@@ -52,8 +53,8 @@ class EmailChannel:
     def send(self, letter: Letter) -> str:
         """Hand it to the mail server; names those whom the server did not take it for."""
         try:
-            with self._attempts.attempt(self._limits.alert_send_s):
-                return self._deliver(self._message(letter))
+            with self._attempts.attempt(self._limits.alert_send_s) as attempt:
+                return self._deliver(self._message(letter), attempt)
         except (smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused) as error:
             raise refused(
                 f"{self._settings.server} refuses the mail: {_said(error)}",
@@ -79,13 +80,12 @@ class EmailChannel:
         """End an attempt that is under way, and make none any more."""
         self._attempts.stop()
 
-    def _deliver(self, message: EmailMessage) -> str:
+    def _deliver(self, message: EmailMessage, attempt: Attempt) -> str:
         settings = self._settings
-        with _Client(self._attempts, self._tls if settings.security == "tls" else None) as client:
+        with _Client(attempt, self._tls if settings.security == "tls" else None) as client:
             client.open(self._server, self._port, self._greeting)
             if settings.security == "starttls":
                 client.starttls(context=self._tls)
-                self._attempts.holds(client.sock)
             if settings.user:
                 client.login(settings.user, self._password)
             not_taken = client.send_message(message, settings.sender, settings.to)
@@ -109,11 +109,11 @@ class EmailChannel:
 
 
 class _Client(smtplib.SMTP):
-    """Its socket can be hung up on from the first byte, the greeting and TLS included."""
+    """Connects by way of an attempt, which ends in time, the greeting and TLS included."""
 
-    def __init__(self, attempts: Attempts, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, attempt: Attempt, tls: ssl.SSLContext | None) -> None:
         super().__init__(timeout=_STEP_S)
-        self._attempts = attempts
+        self._attempt = attempt
         self._tls = tls
 
     def open(self, host: str, port: int, greeting: str) -> None:
@@ -124,12 +124,9 @@ class _Client(smtplib.SMTP):
             raise smtplib.SMTPException(f"greets with {code} {_text(said)}")
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
-        made = socket.create_connection((host, port), timeout)
-        self._attempts.holds(made)
-        if self._tls is not None:
-            made = self._tls.wrap_socket(made, server_hostname=host)
-            self._attempts.holds(made)
-        return made
+        made = self._attempt.connect(host, port)
+        made.settimeout(timeout)
+        return made if self._tls is None else self._tls.wrap_socket(made, server_hostname=host)
 
 
 def _password(settings: EmailTable, server: str) -> str:

@@ -23,6 +23,7 @@ import sqlalchemy as sa
 from core.clock import format_instant, parse_instant
 from core.errors import Unavailable
 from core.logs import get_logger, printable
+from hub.alerts.attempt import STOPPED
 from hub.alerts.channel import UNREACHABLE, Channel
 from hub.alerts.letter import Letter, subject
 from hub.services.context import Context
@@ -102,9 +103,14 @@ class Outbox:
         query = sa.select(_LETTERS).where(waiting).order_by(_LETTERS.c.number).limit(_AT_ONCE_MAX)
         with self._database.read() as connection:
             rows = connection.execute(query).all()
-        if rows and rows[0].outcome == UNREACHABLE and rows[0].next_try > format_instant(now):
+        if rows and rows[0].outcome == UNREACHABLE and not self._is_due(rows[0], now):
             return []
-        return [row for row in rows if row.next_try <= format_instant(now)]
+        return [row for row in rows if self._is_due(row, now)]
+
+    def _is_due(self, row: sa.Row[Any], now: datetime) -> bool:
+        """Also what waits longer than anything may: the clock was wrong when that was written."""
+        latest = now + timedelta(seconds=self._limits.alert_retry_max_s)
+        return not format_instant(now) < row.next_try <= format_instant(latest)
 
     def _attempt(self, channel: Channel, row: sa.Row[Any], now: datetime) -> bool:
         """Whether it makes sense to go on with the next one."""
@@ -113,6 +119,8 @@ class Outbox:
         try:
             not_taken = channel.send(letter)
         except Unavailable as error:
+            if error.reason == STOPPED:
+                return False  # it says nothing of the channel: tried again at the next start
             self._failed(row, error, now, said)
             return error.reason != UNREACHABLE
         text = format_instant(now)

@@ -14,7 +14,6 @@ import binascii
 import hmac
 import http.client
 import json
-import socket
 import ssl
 from hashlib import sha256
 from urllib.parse import SplitResult, urlsplit
@@ -22,13 +21,13 @@ from urllib.parse import SplitResult, urlsplit
 from core.clock import Clock
 from core.errors import InvalidInput
 from core.limits import Limits
-from hub.alerts.channel import Attempts, read_secret, refused, unreachable
+from hub.alerts.attempt import Attempt, Attempts
+from hub.alerts.channel import read_secret, refused, unreachable
 from hub.alerts.letter import Letter, payload
 from hub.config_operator import WebhookTable
 
 _PREFIX = "whsec_"
 _KEY_BYTES_MIN, _KEY_BYTES_MAX = 24, 64  # as the specification says
-_STEP_S = 10.0
 _ANSWER_BYTES_MAX = 1_024
 _SHOWN_LENGTH_MAX = 200
 _OK, _REDIRECT, _CLIENT_ERROR = 200, 300, 400
@@ -64,8 +63,8 @@ class WebhookChannel:
             "webhook-signature": sign(self._key, letter.id, timestamp, body),
         }
         try:
-            with self._attempts.attempt(self._limits.alert_send_s):
-                status, said = self._post(body, headers)
+            with self._attempts.attempt(self._limits.alert_send_s) as attempt:
+                status, said = self._post(body, headers, attempt)
         except ssl.SSLError as error:
             raise unreachable(
                 f"{self._url.netloc}: TLS fails: {error.reason or error}",
@@ -89,14 +88,16 @@ class WebhookChannel:
         """End an attempt that is under way, and make none any more."""
         self._attempts.stop()
 
-    def _post(self, body: bytes, headers: dict[str, str]) -> tuple[int, str]:
+    def _post(self, body: bytes, headers: dict[str, str], attempt: Attempt) -> tuple[int, str]:
         host, port = self._url.hostname or "", self._url.port
         if self._url.scheme == "https":
             connection: http.client.HTTPConnection = http.client.HTTPSConnection(host, port)
         else:
             connection = http.client.HTTPConnection(host, port)
         try:
-            connection.sock = self._connected(host, connection.port)
+            connection.sock = attempt.connect(host, connection.port)
+            if self._url.scheme == "https":
+                connection.sock = self._tls.wrap_socket(connection.sock, server_hostname=host)
             target = (self._url.path or "/") + (f"?{self._url.query}" if self._url.query else "")
             connection.request("POST", target, body, headers)
             answer = connection.getresponse()
@@ -104,15 +105,6 @@ class WebhookChannel:
             return answer.status, " ".join(said.split())[:_SHOWN_LENGTH_MAX]
         finally:
             connection.close()
-
-    def _connected(self, host: str, port: int) -> socket.socket:
-        """Can be hung up on from the first byte, TLS included."""
-        made = socket.create_connection((host, port), _STEP_S)
-        self._attempts.holds(made)
-        if self._url.scheme == "https":
-            made = self._tls.wrap_socket(made, server_hostname=host)
-            self._attempts.holds(made)
-        return made
 
 
 def sign(key: bytes, id_: str, timestamp: int, body: bytes) -> str:

@@ -15,6 +15,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 
 from core.errors import InvalidInput, Unavailable
 from core.limits import LIMITS, Limits
+from hub.alerts.attempt import STOPPED
 from hub.alerts.channel import REFUSED, UNREACHABLE
 from hub.alerts.email import EmailChannel
 from hub.alerts.letter import Letter, LetterItem
@@ -299,7 +300,7 @@ def test_a_hub_that_stops_waits_for_no_mail_server() -> None:
     sending = channel(server.port, "none")
     stopper = threading.Thread(target=lambda: (server.came.wait(20), sending.stop()))
     stopper.start()
-    assert failure(sending).reason == UNREACHABLE
+    assert failure(sending).reason == STOPPED
     stopper.join(20)
     server.close()
     assert failure(sending).message == "the hub is stopping"

@@ -42,17 +42,19 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """One revision's answer to who may call. `keys_ever`: every signing key that some registry has listed."""
+    """One revision's answer to who may call. `partners`: the registry's. `keys_ever`: every signing key that
+    some registry has listed."""
 
     revision: int
     registry: VerifiedRegistry
+    partners: Mapping[PartnerId, RegistryPartner]
     suspended: frozenset[str]
     members: Mapping[tuple[PartnerId, NodeName], Member]
     keys_ever: Mapping[PartnerId, tuple[PublicKey, ...]]
 
     def standing(self, partner: PartnerId) -> str | None:
         """`active`, `suspended` (by the registry or by this hub), `revoked`; None for a stranger."""
-        entry = self.registry.registry.partner(partner)
+        entry = self.partners.get(partner)
         return None if entry is None else self.standing_of(entry)
 
     def standing_of(self, entry: RegistryPartner) -> str:
@@ -75,7 +77,7 @@ class Membership:
             raise Denied(
                 f"{caller.partner} is suspended", remedy="ask the hub's operator", reason="SUSPENDED"
             )
-        entry = self.registry.registry.partner(caller.partner)
+        entry = self.partners.get(caller.partner)
         member = self.members.get((caller.partner, caller.node))
         if entry is None or member is None or entry.node(caller.node) is None:
             raise Denied(
@@ -107,6 +109,9 @@ class Memberships:
         """As of now; in a write transaction (`connection`), with its own changes."""
         if connection is not None:
             return self._load(connection)
+        known = self._state
+        if known is not None and known.revision == self._database.revisions()[1]:
+            return known
         with self._database.read() as own:
             return self._load(own)
 
@@ -120,6 +125,7 @@ class Memberships:
         state = Membership(
             revision,
             registry,
+            {each.id: each for each in registry.registry.partners},
             frozenset(connection.execute(sa.select(schema.suspensions.c.partner)).scalars()),
             self._members(connection),
             keys_ever,

@@ -99,9 +99,7 @@ class RegistryService:
         if fresh:
             check_fresh(state.registry.registry, self._clock.now())
         self.member(caller, state)
-        entry = state.registry.registry.partner(caller.partner)
-        assert entry is not None
-        return entry
+        return state.partners[caller.partner]
 
     def member(self, caller: Caller, state: Membership | None = None) -> Member:
         """The caller's enrolment. Raises as `require_active`."""

@@ -8,6 +8,7 @@ SQLite's busy timeout.
         connection.execute(...)
     with database.read() as connection:                   # one snapshot
         ...
+    database.revisions()                                  # (any, visible): has anything changed?
 
 The library's errors become ours: `Unavailable` (busy, disk full), `Corrupt`.
 """
@@ -37,6 +38,7 @@ _PRAGMAS = (
     "PRAGMA foreign_keys = ON",
     "PRAGMA trusted_schema = OFF",
 )
+_REVISIONS = "SELECT any, visible FROM revision"
 
 CommitListener = Callable[[bool], None]
 """Called after a commit of this process; True when it may have changed what partners see."""
@@ -45,10 +47,13 @@ CommitListener = Callable[[bool], None]
 class Database:
     """The hub's metadata. Thread-safe."""
 
-    def __init__(self, engine: sa.Engine, path: Path) -> None:
+    def __init__(self, engine: sa.Engine, path: Path, busy_timeout_s: float = _BUSY_TIMEOUT_S) -> None:
         self._engine = engine
         self._path = path
+        self._busy_timeout_s = busy_timeout_s
         self._writer = threading.Lock()
+        self._looking = threading.Lock()
+        self._look: sqlite3.Connection | None = None  # for `revisions` alone
         self._listeners: list[CommitListener] = []
 
     @classmethod
@@ -62,7 +67,7 @@ class Database:
             raise Conflict(f"{path} exists", remedy="choose an empty directory", reason="ALREADY_EXISTS")
         if not create and not path.exists():
             raise InvalidInput(f"{path} does not exist", remedy="make the hub with `syncline-hub init`")
-        database = cls(_engine(path, busy_timeout_s), path)
+        database = cls(_engine(path, busy_timeout_s), path, busy_timeout_s)
         try:
             database._upgrade()
         except BaseException:
@@ -100,14 +105,32 @@ class Database:
                 listener(visible)
 
     def revisions(self) -> tuple[int, int]:
-        """The counters (any, visible), also moved by other processes."""
-        with self.read() as connection:
-            row = connection.execute(sa.select(schema.revision.c.any, schema.revision.c.visible)).one()
-        return row.any, row.visible
+        """The counters (any, visible), also moved by other processes.
+
+        Asked at every call and by every page that is open: one statement on a connection that is kept,
+        without a transaction or the layers above, takes a tenth of the time.
+        """
+        with self._translated(), self._looking:
+            try:
+                if self._look is None:
+                    self._look = _look(self._path, self._busy_timeout_s)
+                # To the end of the rows: a statement that is left in the middle keeps its snapshot.
+                ((revision, visible),) = self._look.execute(_REVISIONS).fetchall()
+            except sqlite3.Error:
+                self._forget_look()
+                raise
+        return revision, visible
 
     def close(self) -> None:
         """Close all connections."""
+        with self._looking:
+            self._forget_look()
         self._engine.dispose()
+
+    def _forget_look(self) -> None:
+        look, self._look = self._look, None
+        if look is not None:
+            look.close()
 
     def check(self) -> list[str]:
         """SQLite's own integrity check; a line for each problem."""
@@ -142,7 +165,9 @@ class Database:
         except IntegrityError:
             raise  # a bug of ours: services check before they write
         except DBAPIError as error:
-            raise _ours(error, self._path) from error
+            raise _ours(error, error.orig, self._path) from error
+        except sqlite3.Error as error:
+            raise _ours(error, error, self._path) from error
         except PoolTimeout as error:
             raise Unavailable("the hub's database is too busy", reason="BUSY") from error
 
@@ -157,10 +182,7 @@ def _engine(path: Path, busy_timeout_s: float) -> sa.Engine:
     )
 
     def connected(connection: sqlite3.Connection, _record: Any) -> None:
-        # Transactions are begun below, explicitly: the driver's own would begin too late to be a snapshot.
-        connection.isolation_level = None
-        for pragma in _PRAGMAS:
-            connection.execute(pragma)
+        _prepare(connection)
 
     def begin(connection: sa.Connection) -> None:
         immediate = connection.get_execution_options().get("syncline_write", False)
@@ -171,8 +193,26 @@ def _engine(path: Path, busy_timeout_s: float) -> sa.Engine:
     return engine
 
 
-def _ours(error: DBAPIError, path: Path) -> Exception:
-    cause = error.orig
+def _prepare(connection: sqlite3.Connection) -> None:
+    # Transactions are begun explicitly: the driver's own would begin too late to be a snapshot.
+    connection.isolation_level = None
+    for pragma in _PRAGMAS:
+        connection.execute(pragma)
+
+
+def _look(path: Path, busy_timeout_s: float) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, check_same_thread=False, timeout=busy_timeout_s)
+    try:
+        _prepare(connection)
+        connection.execute("PRAGMA query_only = ON")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _ours(error: Exception, cause: BaseException | None, path: Path) -> Exception:
+    """Our error for what the driver said (`cause`); `error` itself where there is none."""
     name = getattr(cause, "sqlite_errorname", "") or ""
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return Unavailable(f"{path} is busy: {cause}", remedy="try again", reason="BUSY")

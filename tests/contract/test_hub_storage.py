@@ -163,3 +163,54 @@ def test_a_half_made_database_is_made_whole_at_the_next_start(tmp_path: Path):
     assert database.schema_version() == schema.HEAD
     assert database.check() == []
     database.close()
+
+
+def test_the_revisions_that_are_kept_in_sight_move_with_other_processes_and_hold_no_snapshot(
+    database: Database, path: Path
+):
+    """They are read on a connection of their own, which is kept: it must see every commit, and block none."""
+    any_, visible = database.revisions()
+    other = Database.open(path)
+    with other.write():
+        assert database.revisions() == (any_, visible), "not committed yet"
+    assert database.revisions() == (any_ + 1, visible + 1)
+    other.close()
+    with sqlite3.connect(path) as raw:
+        busy, in_log, moved = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    raw.close()
+    assert (busy, in_log, moved) == (0, 0, 0), "a snapshot that is held would keep the log from being emptied"
+
+
+def test_revisions_are_read_by_many_threads(database: Database):
+    before, found = database.revisions(), list[tuple[int, int]]()
+
+    def look() -> None:
+        found.extend(database.revisions() for _ in range(200))
+
+    threads = [threading.Thread(target=look) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for _ in range(20):
+        with database.write(visible=False):
+            pass
+    for thread in threads:
+        thread.join()
+    assert len(found) == 800
+    assert all(before[0] <= any_ <= before[0] + 20 and visible == before[1] for any_, visible in found)
+
+
+def test_revisions_that_cannot_be_read_are_our_errors_and_are_tried_anew(tmp_path: Path):
+    path = tmp_path / "hub.sqlite"
+    database = Database.open(path, create=True, busy_timeout_s=0.01)
+    before = database.revisions()
+    with sqlite3.connect(path) as raw:  # in this mode a reader has to wait for a writer
+        database.close()
+        raw.execute("PRAGMA locking_mode = EXCLUSIVE")
+        raw.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(Unavailable) as busy:
+            database.revisions()
+        assert busy.value.reason == "BUSY"
+        raw.rollback()
+    raw.close()
+    assert database.revisions() == before
+    database.close()

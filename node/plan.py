@@ -20,7 +20,7 @@ from node import policy_intent
 from node.config import FEDERATION, NodeSettings, PublishSection
 from node.declared import Declared
 from node.folder import FolderIdentity, identify
-from node.publish import guard
+from node.publish import guard, unlisted
 from node.publish.describe import described
 from node.publish.observe import observe
 from node.publish.outcome import Issue
@@ -33,6 +33,11 @@ from security.rules import DISCOVER, PERMISSION, READ, Rule, decide
 
 #: How many paths of a kind a plan names; the counts are whole.
 SHOWN_MAX = 1_000
+
+_NO_LIST = (
+    "which files the last version has is not known here (its bytes are withheld, and this node's state was"
+    " lost): if the folder holds the same, nothing is signed again"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,14 +130,14 @@ def make_plan(
         head = records.head() or Head()
         folder = identify(section.path)
         gone = folder.unmounted(FolderIdentity.from_text(head.folder))
-        observe(section, records, scratch, gone, limits)
-        waiting = guard.check(head, scratch.removals(), folder, section.remove_guard)
+        observed = observe(section, records, scratch, gone, limits)
+        no_list = unlisted.is_unlisted(records, head)
+        removals = unlisted.removals(head, observed) if no_list else scratch.removals()
+        waiting = guard.check(head, removals, folder, section.remove_guard)
         uploads = section.upload == "always" or policy_intent.grants_read(rules, settings.partner, (), now)
         issues = scratch.issues(2 * SHOWN_MAX)
         changing = scratch.count(NEW, KNOWN)
-        bytes_now = (
-            changing.bytes if head.has_content or not head.manifest_seq else changing.bytes + head.bytes
-        )
+        resent = head.bytes if head.manifest_seq and not head.has_content and not no_list else 0
         return Plan(
             dataset=dataset,
             first=head.manifest_seq == 0,
@@ -143,13 +148,17 @@ def make_plan(
             held_count=scratch.issue_count("held"),
             skipped=tuple(each for each in issues if each.kind == "skipped")[:SHOWN_MAX],
             skipped_count=scratch.issue_count("skipped"),
-            upper_bound_bytes=bytes_now if uploads else 0,
+            upper_bound_bytes=changing.bytes + resent if uploads else 0,
             receivers=tuple(_receivers(rules, settings, clock)),
             policy_changes=not head.policy_seq or policy_intent.differs(rules, signed_rules(head)),
             description_changes=described(section) != head.described,
             uploads=uploads,
             declared=Declared.of(section, settings),
-            warnings=(*_strangers(rules, members), *_warnings(section, rules, scratch, clock)),
+            warnings=(
+                *((_NO_LIST,) if no_list else ()),
+                *_strangers(rules, members),
+                *_warnings(section, rules, scratch, clock),
+            ),
             waiting=(
                 *(() if waiting.covered_by(Standing(state, dataset).approval()) else waiting.lines),
                 *guard.check_mounts(gone).lines,

@@ -13,10 +13,10 @@ from datetime import datetime
 
 from core.clock import format_instant
 from node.folder import FolderIdentity
-from node.publish import guard, versions
+from node.publish import guard, unlisted, versions
 from node.publish.describe import describe, described
 from node.publish.guard import Waiting
-from node.publish.observe import observe
+from node.publish.observe import Observed, observe
 from node.publish.outcome import PublishOutcome, PublishState
 from node.publish.prepare import Preparer
 from node.publish.records import Head, ListChange, Listed
@@ -51,6 +51,7 @@ class FolderPass:
     _scratch: Scratch = field(default_factory=Scratch)
     _unsettled: bool = False
     _unmounted: frozenset[str] = frozenset()
+    _unlisted: Observed | None = None  # what the folder holds, while the last version's list is not known
     _notes: list[str] = field(default_factory=list[str])
 
     def run(self) -> PublishOutcome:
@@ -61,7 +62,8 @@ class FolderPass:
             before = FolderIdentity.from_text(head.folder)
             approval = tools.standing.approval()
             self._unmounted = self.folder.unmounted(before) - frozenset(approval.get("unmounted") or ())
-            observe(tools.section, tools.records, self._scratch, self._unmounted, tools.limits)
+            observed = observe(tools.section, tools.records, self._scratch, self._unmounted, tools.limits)
+            self._unlisted = observed if unlisted.is_unlisted(tools.records, head) else None
             if self._scratch.count(NEW, KNOWN, ABSENT).files:
                 self._unsettled = await_rest(self._scratch, tools.section, tools.clock)
             waiting = self._waiting(head)
@@ -76,6 +78,8 @@ class FolderPass:
     def _waiting(self, head: Head, *, read: bool = False) -> Waiting | None:
         """What a person must approve first; `read`: the files were, so a new name shows by its content."""
         removals = self._scratch.removals(by_content=read)
+        if self._unlisted is not None:
+            removals = unlisted.removals(head, self._unlisted)
         waiting = guard.check(head, removals, self.folder, self.tools.section.remove_guard)
         return waiting if waiting and not waiting.covered_by(self.tools.standing.approval()) else None
 
@@ -112,7 +116,10 @@ class FolderPass:
         if head.manifest_seq == 0 and not changed:
             state = PublishState.NEW if self._unsettled else PublishState.EMPTY
             return self._finish(state, head)
-        if changed and head.files + added == self._scratch.count(ABSENT).files:
+        if self._unlisted is not None and not changed and self._scratch.issue_count("held"):
+            return self._hold_unlisted(head)
+        none_left = changed and head.files + added == self._scratch.count(ABSENT).files
+        if none_left or (self._unlisted is not None and not changed):
             self._notes.append(
                 "every file is gone, and a version cannot be empty: the last one stands;"
                 " remove its shares to withdraw it"
@@ -165,9 +172,15 @@ class FolderPass:
 
     def _commit(self, head: Head, built: _Built) -> PublishOutcome:
         tools = self.tools
-        changed = self._scratch.count(READY, KNOWN, ABSENT).files
+        same = not self._scratch.count(READY, KNOWN, ABSENT).files
+        if not same and self._unlisted is not None:
+            same = unlisted.holds_the_same(head, tools.dataset, built.summary, tools.limits)
+            if same:
+                tools.records.learn_list(versions.changes(self._scratch))
+            elif self._scratch.issue_count("held"):
+                return self._hold_unlisted(head)
         digest = described(tools.section)
-        if not changed and digest == head.described and head.manifest_seq:
+        if same and digest == head.described and head.manifest_seq:
             if built.root is None:
                 return self._finish(PublishState.WITHHELD, head)
             tools.statements.content(head, built.root)
@@ -193,6 +206,14 @@ class FolderPass:
             return versions.next_list(self.tools.records.published(), self.tools.records.journal_changes())
 
         return self.tools.reoffer(listed(), listed())
+
+    def _hold_unlisted(self, head: Head) -> PublishOutcome:
+        """A held file keeps its last published state, and which that was is not known here."""
+        self._notes.append(
+            "files are held, and what was signed of them is not known here: nothing new is signed until they"
+            " can be read"
+        )
+        return self._finish(PublishState.WITHHELD, head)
 
     # -- ends ------------------------------------------------------------------------------------
 

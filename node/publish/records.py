@@ -143,6 +143,10 @@ class PublishRecords:
         """Whether the last accepted version has `path`."""
         return self._row("SELECT 1 FROM published WHERE dataset = ? AND path = ?", path) is not None
 
+    def has_list(self) -> bool:
+        """Whether any file of the last accepted version is known."""
+        return self._row("SELECT 1 FROM published WHERE dataset = ? LIMIT 1") is not None
+
     def chunk_table(self, listed: Listed) -> Iterator[bytes]:
         """How the content of `listed` is cut: 36 bytes a chunk, in segments; none for an empty file."""
         if listed.table is not None and len(listed.table) < SEGMENT_BYTES:
@@ -249,6 +253,13 @@ class PublishRecords:
         """The bytes of the head are at the hub."""
         with self._state.writing() as database:
             database.conn.execute("UPDATE heads SET has_content = 1 WHERE dataset = ?", (self.dataset,))
+
+    def learn_list(self, files: Iterable[ListChange]) -> None:
+        """The files of the head, of which none was known: the folder holds exactly what was signed."""
+        with self._state.writing() as database:
+            database.conn.executemany(
+                "INSERT OR REPLACE INTO published VALUES (?,?,?,?)", ((self.dataset, *each) for each in files)
+            )
 
     def lose_content(self) -> None:
         """The bytes of the head are not at the hub any more: it was restored from an older copy."""

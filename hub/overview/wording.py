@@ -153,6 +153,7 @@ _ATTENTION = {
 
 _NODE_EVENTS = {
     "hub.started": "the hub began to run ({version})",
+    "pages.ended": "the process that serves the pages ended by itself (exit status {status}); it was started again",
     "node.silent": "{partner} (node {node}) went silent: its last report came {last_seen}",
     "node.back": "{partner} (node {node}) reports again, after {silent_s}",
     "node.stuck": "{partner} (node {node}) is stuck with {left_bytes} to move",
@@ -277,6 +278,9 @@ _DATASETS: dict[str, str] = {
 
 _ACTS: dict[str, str] = {
     "login.refused": "Name or password are wrong, or the account is locked for a while after wrong passwords",
+    "login.throttled": "Too many wrong passwords came from your address: wait a while, or use a browser in which"
+    " you have signed in before",
+    "login.busy": "Too many sign in at once: try again in a moment",
     "login.locked": "{user} was locked after too many wrong passwords",
     "word.act.invite": "invite",
     "word.act.approve": "approve",

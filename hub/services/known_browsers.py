@@ -1,7 +1,7 @@
 """Browsers in which a user has signed in before: strangers that lock an account do not shut its user out.
 
-* A browser gets 32 random bytes with its first sign-in, anew with each, and keeps them after signing out; their
-  digest is kept here, for each user that has signed in there, `limits.known_browser_s` long.
+* A browser gets 32 random bytes with each sign-in, and keeps them after signing out; their digest is kept
+  here, for each user that has signed in there, `limits.known_browser_s` long.
 * A known browser has a count of wrong passwords and a lock of its own: what strangers try does not count
   against it, what is tried in it does not count against the account. Whoever steals the bytes has as many
   tries as that count allows, and no session.

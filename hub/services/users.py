@@ -3,7 +3,7 @@
 * Roles: `operator` acts, `approver` confirms what others ask for (`[web] two_person`), `auditor` sees all and
   exports, and changes nothing. A user has one or more.
 * After `limits.login_failures_max` wrong passwords in a row a user is locked for `limits.login_locked_s`, but
-  for the browsers in which it has signed in before: each has a count of its own (`hub.services.known_browsers`).
+  for browsers in which it has signed in before: they have their own counts (`hub.services.known_browsers`).
   A stranger, a locked user and a wrong password get the same answer after the same work.
 * When password or roles change, and when a user is removed, all its sessions end.
 * Every change, login and logout is a leaf. Refused logins are, too, up to `_REFUSED_LEAVES_MAX` an hour; all
@@ -188,7 +188,10 @@ class UserService:
         return [_user(row) for row in rows]
 
     def set_password(self, name: str, password: str) -> None:
-        """And end its sessions, and a lock; no browser is known any more. Raises `InvalidInput` (NO_SUCH_USER, WEAK_PASSWORD)."""
+        """And end its sessions, and a lock; its browsers are known no more.
+
+        Raises `InvalidInput` (NO_SUCH_USER, WEAK_PASSWORD).
+        """
         with self._database.read() as connection:
             user = _known(connection, name).name
         check_strength(password, user)

@@ -1,6 +1,8 @@
 """Signing in and out.
 
 * The login form carries a token that belongs to a cookie of its own: no other site signs a browser in.
+* Passwords are checked by turns, those of browsers that have signed in before apart from strangers'
+  (`hub.web.login_turns`).
 * Whoever signs in gets a new session, whatever it brought; `next` leads to a page of this hub or nowhere.
 """
 
@@ -11,15 +13,17 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from core.errors import Denied
+from core.errors import Denied, Unavailable
 from core.limits import Limits
 from hub.config import HubSettings
 from hub.overview.model import Message
 from hub.services.hub import Hub
 from hub.services.passwords import PASSWORD_BYTES_MAX
 from hub.services.users import NAME_LENGTH_MAX
+from hub.web.callers import Callers
 from hub.web.cookies import Cookies, login_token
 from hub.web.forms import Form
+from hub.web.login_turns import LoginTurns
 from hub.web.render import render
 from hub.web.security import Door, local_path
 from hub.web.threads import Threads
@@ -31,6 +35,8 @@ _TOKEN_BYTES = 32
 def routes(hub: Hub, settings: HubSettings, threads: Threads, limits: Limits) -> list[Route]:
     """`/login` and `/logout`."""
     cookies = Cookies(Door.of(settings.web).is_https)
+    callers = Callers.of(settings.web)
+    turns = LoginTurns(limits)
 
     def form(request: Request, status: int, **context: Any) -> Response:
         cookie = cookies.login(request.headers) or secrets.token_urlsafe(_TOKEN_BYTES)
@@ -50,18 +56,32 @@ def routes(hub: Hub, settings: HubSettings, threads: Threads, limits: Limits) ->
         name = given.fields.get("user", "")[: NAME_LENGTH_MAX * 4].strip()
         password = given.fields.get("password", "")[: 2 * PASSWORD_BYTES_MAX]
 
-        def sign_in() -> str:
-            user = hub.users.authenticate(name, password)
+        browser = cookies.browser(request.headers)
+
+        def sign_in() -> tuple[str, str]:
+            user = hub.users.authenticate(name, password, browser)
             hub.sessions.end(cookies.session(request.headers))
-            return hub.sessions.begin(user.name)
+            return hub.sessions.begin(user.name), hub.users.browsers.remember(browser, user.name)
+
+        async def check() -> tuple[str, str]:
+            return await threads.run_slow(sign_in)
 
         try:
-            token = await threads.run_slow(sign_in)
-        except Denied:
-            return form(request, 403, next=wanted, problem=Message(code="login.refused"))
+            if browser and await threads.run(lambda: hub.users.knows_browser(name, browser)):
+                token, known = await turns.known(browser, check)
+            else:
+                token, known = await turns.stranger(callers.address(request.scope, request.headers), check)
+        except Denied as error:
+            if error.reason != "LOGIN_THROTTLED":
+                return form(request, 403, next=wanted, problem=Message(code="login.refused"))
+            hub.log.refused(None, "LOGIN")
+            return form(request, 429, next=wanted, problem=Message(code="login.throttled"))
+        except Unavailable:
+            return form(request, 503, next=wanted, problem=Message(code="login.busy"))
         answer = RedirectResponse(wanted, 303)
         cookies.forget_login(answer)
         cookies.set_session(answer, token, limits.session_s)
+        cookies.set_browser(answer, known, limits.known_browser_s)
         return answer
 
     async def logout(request: Request) -> Response:

@@ -1,4 +1,5 @@
-"""The two cookies: who is signed in, and the form that somebody is about to sign in with.
+"""The cookies: who is signed in, the form that somebody is about to sign in with, and that somebody has
+signed in with this browser before (`hub.services.known_browsers`).
 
 Neither is readable by scripts, neither is sent when another site leads here; over https neither is sent in
 the clear nor set by a neighbouring host (`__Host-`, RFC 6265bis).
@@ -18,6 +19,7 @@ from security.digests import sha256_hex
 
 _SESSION = "syncline-session"
 _LOGIN = "syncline-login"
+_BROWSER = "syncline-browser"
 _LENGTH_MAX = 4096
 _TOKEN_LENGTH_MAX = 128
 
@@ -36,6 +38,10 @@ class Cookies:
         """What the login page has set."""
         return self._value(headers, _LOGIN)
 
+    def browser(self, headers: Headers) -> str | None:
+        """What a browser got when somebody signed in with it."""
+        return self._value(headers, _BROWSER)
+
     def set_session(self, response: Response, token: str, age_s: int) -> None:
         """For so long."""
         self._set(response, _SESSION, token, age_s)
@@ -43,6 +49,10 @@ class Cookies:
     def set_login(self, response: Response, token: str, age_s: int) -> None:
         """For so long."""
         self._set(response, _LOGIN, token, age_s)
+
+    def set_browser(self, response: Response, token: str, age_s: int) -> None:
+        """For so long, also after signing out."""
+        self._set(response, _BROWSER, token, age_s)
 
     def forget_session(self, response: Response) -> None:
         """Take it back."""

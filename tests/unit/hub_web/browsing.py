@@ -78,13 +78,21 @@ class Site:
         headers: list[tuple[str, str]],
         body: bytes = b"",
         pieces: list[bytes] | None = None,
+        peer: str = "127.0.0.1",
     ) -> Answer:
         """One request, as a server would hand it over."""
-        return self.runner.run(self._ask(method, path, headers, body, pieces))
+        return self.runner.run(self.asked(method, path, headers, body, pieces, peer))
 
-    async def _ask(
-        self, method: str, path: str, headers: list[tuple[str, str]], body: bytes, pieces: list[bytes] | None
+    async def asked(
+        self,
+        method: str,
+        path: str,
+        headers: list[tuple[str, str]],
+        body: bytes,
+        pieces: list[bytes] | None,
+        peer: str = "127.0.0.1",
     ) -> Answer:
+        """As `ask`, in the event loop."""
         from urllib.parse import unquote
 
         raw, _, query = path.partition("?")
@@ -100,7 +108,7 @@ class Site:
             "root_path": "",
             "headers": [(name.lower().encode(), value.encode("latin-1")) for name, value in headers],
             "server": ("127.0.0.1", 7446),
-            "client": ("127.0.0.1", 50000),
+            "client": (peer, 50000),
             "state": {},
         }
         left = list(pieces) if pieces is not None else [body]
@@ -133,6 +141,7 @@ class Browser:
     site: Site
     cookies: dict[str, str] = field(default_factory=dict[str, str])
     host: str = HOST
+    peer: str = "127.0.0.1"
 
     def get(self, path: str, **headers: str) -> Answer:
         return self._ask("GET", path, headers)
@@ -191,7 +200,7 @@ class Browser:
         sent = [("host", self.host), *((name.replace("_", "-"), value) for name, value in headers.items())]
         if self.cookies:
             sent.append(("cookie", "; ".join(f"{name}={value}" for name, value in self.cookies.items())))
-        answer = self.site.ask(method, path, sent, body, pieces)
+        answer = self.site.ask(method, path, sent, body, pieces, self.peer)
         for line in answer.all("set-cookie"):
             name, _, value = line.partition(";")[0].partition("=")
             if "max-age=0" in line.lower():

@@ -7,7 +7,7 @@ that a restart tells nothing twice and forgets nothing.
   longer to be over (`pace.quiet_s`).
 * `tell` marks what a message says, in the transaction that puts the message on its way.
 
-    book.update(judgement, now)
+    book.update(judgement, now, up_since)
     for telling in pace.tellings(book.alerts(), now, repeat_s, limits): …
     open_count(database)                    # by rule: for metrics
 """
@@ -42,10 +42,13 @@ class AlertBook:
         self._limits = context.limits
         self._repeat_s = repeat_s
 
-    def update(self, judgement: Judgement, now: datetime, muted: Sequence[AlertRule] = ()) -> int:
+    def update(
+        self, judgement: Judgement, now: datetime, up_since: datetime, muted: Sequence[AlertRule] = ()
+    ) -> int:
         """Take what is wrong `now`. Alerts of rules that are `muted` are closed and not spoken of.
 
-        Returns how many alerts should have been told and passed before they could be.
+        While the hub was away nobody looked: what is not there any more has been gone since `up_since` at the
+        earliest. Returns how many alerts should have been told and passed before they could be.
         """
         now = now.replace(microsecond=0)
         known = {alert.key: alert for alert in self.alerts()}
@@ -62,7 +65,7 @@ class AlertBook:
                     _close(connection, alert, now, told=True)
                 elif not judgement.judges(alert.rule, alert.partner, alert.node):
                     continue
-                elif self._is_over(alert, now):
+                elif self._is_over(alert, now, up_since):
                     _close(connection, alert, now, told=False)
                     passed += self._was_due(alert)
                 elif not alert.away:
@@ -91,8 +94,8 @@ class AlertBook:
             detail = _detail(replace(alert, told_step=alert.step))
             connection.execute(_row(alert).values(told=text, told_count=alert.told_count + 1, detail=detail))
 
-    def _is_over(self, alert: Alert, now: datetime) -> bool:
-        away_s = (now - alert.seen).total_seconds()
+    def _is_over(self, alert: Alert, now: datetime, up_since: datetime) -> bool:
+        away_s = (now - max(alert.seen, up_since)).total_seconds()
         if alert.told is None:
             return away_s >= self._limits.alert_settle_s
         return away_s >= pace.quiet_s(alert.returns, self._repeat_s, self._limits)

@@ -66,7 +66,8 @@ class AlertWatch:
         """One look."""
         now = self._clock.now().replace(microsecond=0)
         situation = look(self._overview, self._hub, now, self._up_since)
-        passed = self.book.update(judge(situation, self._settings, self._limits), now, self._settings.mute)
+        judgement = judge(situation, self._settings, self._limits)
+        passed = self.book.update(judgement, now, self._up_since, self._settings.mute)
         if not self._channels:
             return
         if self._held is not None:

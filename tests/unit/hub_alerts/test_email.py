@@ -59,8 +59,8 @@ Serve = Callable[..., tuple[Mailbox, int]]
 def serve() -> Iterator[Serve]:
     running: list[Controller] = []
 
-    def start(**options: Any) -> tuple[Mailbox, int]:
-        mailbox = Mailbox()
+    def start(mailbox: Mailbox | None = None, **options: Any) -> tuple[Mailbox, int]:
+        mailbox = mailbox or Mailbox()
         controller = Controller(mailbox, hostname="127.0.0.1", port=0, **options)
 
         def knock() -> None:

@@ -145,6 +145,19 @@ def test_a_restart_tells_nothing_twice_and_forgets_nothing(alerting: Alerting) -
     assert words(alerting.pass_time(HOUR)) == [("silent", [("over", "n1")])]
 
 
+def test_time_without_a_hub_is_no_time_without_trouble(alerting: Alerting) -> None:
+    """A node that flaps, and is well at the first look after the hub was away: that is not yet over."""
+    alerting.show = lambda: [views.node(now=alerting.clock.now(), clock_offset_s=900.0)]
+    assert words(alerting.pass_time(HOUR)) == [("clock", [("new", "main")])]
+    alerting.clock.advance(6 * HOUR)
+    alerting.restart()
+    alerting.show = lambda: [views.node(now=alerting.clock.now())]
+    assert alerting.pass_time(LIMITS.alert_over_s - 60) == []
+    alerting.show = lambda: [views.node(now=alerting.clock.now(), clock_offset_s=900.0)]
+    assert alerting.pass_time(HOUR) == []
+    assert len(alerting.rows()) == 1
+
+
 def test_after_the_hub_was_away_nobody_is_silent_who_comes_back(alerting: Alerting) -> None:
     alerting.pass_time(300)
     alerting.clock.advance(6 * HOUR)

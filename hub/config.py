@@ -9,11 +9,13 @@ Unknown keys, wrong types and addresses that cannot be dialled are `InvalidInput
 
 import ipaddress
 import re
+import sys
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from core import logs
 from core import settings as toml
 from core.errors import InvalidInput
 from core.names import check_partner
@@ -83,6 +85,11 @@ class LogTable(Section):
 
     format: Literal["auto", "text", "json"] = "auto"
     level: Literal["debug", "info", "warning", "error"] = "info"
+
+    def configure(self) -> None:
+        """Let this process write as the table says; `auto` is text at a terminal."""
+        as_json = self.format == "json" or (self.format == "auto" and not sys.stderr.isatty())
+        logs.configure(json=as_json, level=self.level)
 
 
 class TransparencyTable(Section):

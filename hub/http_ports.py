@@ -1,5 +1,7 @@
 """The ports that speak HTTP: the log's read path, the operator's pages, metrics; each where the settings say.
 
+The pages are served by a process of their own (`hub.web.apart`), the others by this one.
+
 with http_ports(settings, hub, overview, counters, limits) as ports:  # bound; raises Unavailable (PORT_TAKEN)
     await ports.start()
     ports.log_port, ports.web_port                            # None: not served
@@ -9,6 +11,7 @@ with http_ports(settings, hub, overview, counters, limits) as ports:  # bound; r
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import Protocol
 
 from core.limits import Limits
 from hub.config import HubSettings
@@ -17,21 +20,39 @@ from hub.metrics.counters import Counters
 from hub.metrics.served import metrics_app
 from hub.overview.service import Overview
 from hub.services.hub import Hub
-from hub.web.app import pages_app
+from hub.web.apart import PagesProcess
+from hub.web.listening import listening_on
 from hub.web.read_path import read_path
 from hub.web.server import HttpPort
-from hub.web.threads import Threads
 
 _LOG_READER_THREADS = 2
 _SCRAPERS_MAX = 16
 _GRACE_S = 1.0  # what is read there is small, and anybody can ask again
 
 
+class Port(Protocol):
+    """Bound when made; `number` is where."""
+
+    number: int
+
+    async def start(self) -> None:
+        """Answer."""
+        ...
+
+    async def stop(self, grace_s: float) -> None:
+        """Finish answers under way within `grace_s`, and answer no more."""
+        ...
+
+    def close(self) -> None:
+        """Give the port back, where nothing was served yet."""
+        ...
+
+
 class HttpPorts:
     """Bound when made. Made by `http_ports`."""
 
     def __init__(self) -> None:
-        self._ports: dict[str, HttpPort] = {}
+        self._ports: dict[str, Port] = {}
 
     @property
     def log_port(self) -> int | None:
@@ -48,7 +69,7 @@ class HttpPorts:
         """Where Prometheus reads."""
         return self._number("metrics")
 
-    def add(self, table: str, port: HttpPort) -> None:
+    def add(self, table: str, port: Port) -> None:
         """One more, by the table of the settings that asks for it."""
         self._ports[table] = port
 
@@ -81,26 +102,30 @@ def http_ports(
     with (
         ThreadPoolExecutor(_LOG_READER_THREADS, "hub-log-reader") as readers,
         ThreadPoolExecutor(1, "hub-metrics") as scraper,
-        Threads() as threads,
     ):
         try:
             if listen := settings.transparency.listen:
                 log = counters.counting(read_path(hub.log, readers, limits), "log")
-                ports.add("transparency", HttpPort(log, listen, table="transparency"))
-            if listen := settings.web.listen:
-                pages = pages_app(hub, settings, overview, threads, limits)
-                ports.add("web", HttpPort(counters.counting(pages, "pages"), listen, table="web"))
+                ports.add("transparency", HttpPort(log, listening_on(listen, "transparency")))
+            if settings.web.listen:
+                ports.add("web", _pages(settings, hub, counters, limits))
             if listen := settings.metrics.listen:
-                metrics = metrics_app(HubCollector(hub, overview, counters), scraper)
-                ports.add(
-                    "metrics",
-                    HttpPort(
-                        counters.counting(metrics, "metrics"),
-                        listen,
-                        table="metrics",
-                        connections_max=_SCRAPERS_MAX,
-                    ),
+                metrics = counters.counting(
+                    metrics_app(HubCollector(hub, overview, counters), scraper), "metrics"
                 )
+                listening = listening_on(listen, "metrics")
+                ports.add("metrics", HttpPort(metrics, listening, connections_max=_SCRAPERS_MAX))
             yield ports
         finally:
             ports.close()
+
+
+def _pages(settings: HubSettings, hub: Hub, counters: Counters, limits: Limits) -> PagesProcess:
+    def ended(status: int) -> None:
+        hub.events.note("pages.ended", "error", detail={"status": status})
+
+    pages = PagesProcess(
+        settings, limits, answered=lambda codes: counters.answered("pages", codes), ended=ended
+    )
+    counters.watch_pages(lambda: pages.process_id)
+    return pages

@@ -2,7 +2,8 @@
 
     asyncio.run(serve(settings, keys, SystemClock()))        # until SIGTERM or SIGINT
 
-One process a directory (a lock says so; the kernel lets go of it whatever happens). On a signal it takes no
+One hub a directory (a lock says so; the kernel lets go of it whatever happens); its pages are served by a
+process of their own, which begins and ends with it (`hub.web.apart`). On a signal it takes no
 new calls, commits and acknowledges what uploads have brought, finishes the rest within the grace, and closes
 the stores. The operator's commands work beside it.
 """
@@ -115,7 +116,6 @@ async def serve(
                 asyncio.create_task(_repeat(hub.retention.perform, _RETENTION_EVERY_S, duty_threads)),
                 asyncio.create_task(_repeat(hub.events.prune, _RETENTION_EVERY_S, duty_threads)),
                 asyncio.create_task(_repeat(hub.act_requests.expire, _RETENTION_EVERY_S, duty_threads)),
-                asyncio.create_task(_repeat(overview.warm, _RETENTION_EVERY_S, duty_threads, at_once=True)),
                 asyncio.create_task(_repeat(hub.transfers.flush, _BOARD_EVERY_S, duty_threads)),
                 asyncio.create_task(
                     _repeat(hub.storage_samples.sample, _SAMPLE_EVERY_S, duty_threads, at_once=True)

@@ -2,17 +2,15 @@
 
 import asyncio
 import os
-import sys
 
 import typer
 
-from core import logs
 from core.allocator import keep_large_buffers
 from core.clock import SystemClock
 from core.commands import ConfigOption
-from hub.administrators import keys_at_hand
+from hub.administrators import keys_at_hand, passphrase
 from hub.backup.marker import refuse_unsettled
-from hub.cli.setting import passphrase, settings_of
+from hub.cli.setting import settings_of
 from hub.rpc.environment import ENVIRONMENT
 
 
@@ -20,8 +18,7 @@ def run(ctx: typer.Context, config: ConfigOption = None) -> None:
     """Serve until SIGTERM or Ctrl-C; then finish what is in flight and stop."""
     settings = settings_of(ctx, config)
     refuse_unsettled(settings.layout)
-    as_json = settings.log.format == "json" or (settings.log.format == "auto" and not sys.stderr.isatty())
-    logs.configure(json=as_json, level=settings.log.level)
+    settings.log.configure()
     os.environ.update(ENVIRONMENT)
     # gRPC reads its environment when it is imported, and the other commands start without it.
     from hub.server import serve  # noqa: PLC0415

@@ -9,8 +9,12 @@
     counters.registry                                                # for the collector
 """
 
+from collections.abc import Callable, Mapping
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp
+
+from hub.web.counting import counting
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0, 600.0)
 
@@ -60,13 +64,13 @@ class Counters:
 
     def counting(self, app: ASGIApp, port: str) -> ASGIApp:
         """The same application, counting."""
+        return counting(app, lambda code: self._requests.labels(port, code).inc())
 
-        async def counted(scope: Scope, receive: Receive, send: Send) -> None:
-            async def sending(message: Message) -> None:
-                if message["type"] == "http.response.start":
-                    self._requests.labels(port, str(message["status"])).inc()
-                await send(message)
+    def answered(self, port: str, codes: Mapping[str, int]) -> None:
+        """Another process has answered so many requests, by status code."""
+        for code, count in codes.items():
+            self._requests.labels(port, code).inc(count)
 
-            await app(scope, receive, sending)
-
-        return counted
+    def watch_pages(self, process_id: Callable[[], int | None]) -> None:
+        """Tell of the pages' process, too: processor time, memory, open files."""
+        ProcessCollector("syncline_hub_pages", lambda: str(process_id() or 0), registry=self.registry)

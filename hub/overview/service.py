@@ -54,6 +54,10 @@ class Overview:
         self._datasets.page(DatasetSearch(text="-"))
         self._log.view()
 
+    def refresh(self) -> None:
+        """Bring what is kept up to date, so that who asks next need not wait for it."""
+        self._fleet.look()
+
     def revision(self) -> int:
         """Moves when anything that is shown may have changed; cheap. Never newer than what is shown: who has
         the answers of one revision and is told the next one has missed nothing."""

@@ -5,7 +5,7 @@
 * The revision is asked for once in `limits.view_fresh_s` for all browsers together, and by nobody when none
   listens.
 * A large fleet changes every second, and each browser that is told fetches a page: of many that listen, each
-  is told at once after a quiet time, then in turn, so that all together fetch about a page in that time.
+  is told at once after a quiet time, then in turn, so that all together fetch `_TOLD_A_SECOND` pages or so.
 * A stream ends by itself after `STREAM_S`, and with the session: the browser comes back, and is then looked
   at again. Who may no longer look, learns nothing after that.
 * `limits.streams_of_pages_max` streams at once, `_STREAMS_OF_ONE_MAX` for one session; more are told to ask
@@ -33,6 +33,7 @@ from hub.web.threads import Threads
 STREAM_S = 300.0
 HEARTBEAT_S = 10.0
 _STREAMS_OF_ONE_MAX = 12
+_TOLD_A_SECOND = 4
 _COME_BACK_MS = 1000
 _CLOCK = SystemClock()
 
@@ -139,7 +140,7 @@ class Live:
 
     def _pace_s(self) -> float:
         """How long one who was told waits for the next news."""
-        return self._limits.view_fresh_s * self._listening.total()
+        return max(self._limits.view_fresh_s, self._listening.total() / _TOLD_A_SECOND)
 
     async def _moves_within(self, seconds: float) -> bool:
         moved = self._moved

@@ -4,10 +4,10 @@
   client costs one of the connections that there may be, for that long, and nobody a thread.
 * An application that streams says after each piece that was taken that it goes on: `still_there(scope)`.
   Whoever takes nothing for `PATIENCE_S` is hung up on all the same.
-* The port is bound before anything is served, so that a taken one stops the start with its reason.
+* It serves on a socket that listens already (`hub.web.listening`): a taken port stops the start.
 * Signals are the hub's; requests are not logged: a reverse proxy does that where it is wanted.
 
-    port = HttpPort(read_path(hub.log, threads), "127.0.0.1:7445", table="transparency")
+    port = HttpPort(read_path(hub.log, threads), listening_on("127.0.0.1:7445", "transparency"))
     port.number                                                         # for port 0 the system chooses
     await port.start()
     await port.stop(grace_s)
@@ -22,14 +22,12 @@ import uvicorn
 from starlette.types import ASGIApp, Scope
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from core.errors import Unavailable
-from hub.addresses import join_address, split_address
+from hub.web.listening import BACKLOG
 
 PATIENCE_S = 30.0
 CONNECTIONS_MAX = 256
 _KEEP_ALIVE_S = 5
 _HEAD_BYTES_MAX = 8 * 1024
-_BACKLOG = 128
 _STILL_THERE = "syncline_still_there"
 
 
@@ -39,14 +37,13 @@ class HttpPort:
     def __init__(
         self,
         app: ASGIApp,
-        listen: str,
+        listening: socket.socket,
         *,
-        table: str,
         patience_s: float = PATIENCE_S,
         connections_max: int = CONNECTIONS_MAX,
     ) -> None:
-        """`table` of the settings says `listen`. Raises `Unavailable` (PORT_TAKEN)."""
-        self._socket = _bound(listen, table)
+        """Takes `listening` over: closes it in the end."""
+        self._socket = listening
         self.number: int = self._socket.getsockname()[1]
 
         class Patient(_Patient):
@@ -67,7 +64,7 @@ class HttpPort:
                 limit_concurrency=connections_max,
                 timeout_keep_alive=_KEEP_ALIVE_S,
                 h11_max_incomplete_event_size=_HEAD_BYTES_MAX,
-                backlog=_BACKLOG,
+                backlog=BACKLOG,
             )
         )
         self._serving: asyncio.Task[None] | None = None
@@ -152,35 +149,3 @@ def still_there(scope: Scope) -> None:
     goes_on: Callable[[], None] | None = scope.get("state", {}).get(_STILL_THERE)
     if goes_on is not None:
         goes_on()
-
-
-def _bound(listen: str, table: str) -> socket.socket:
-    host, port = split_address(listen)
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        made = socket.socket(family, kind, protocol)
-    except OSError as error:
-        raise _not_to_be_had(listen, table) from error
-    try:
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        made.bind(address)
-        made.listen(_BACKLOG)  # by now: two sockets may be bound to one port, only one may listen
-        made.setblocking(False)  # noqa: FBT003
-    except OSError as error:
-        made.close()
-        if host == "::":  # a machine without IPv6
-            return _bound(join_address("0.0.0.0", port), table)  # noqa: S104
-        raise _not_to_be_had(listen, table) from error
-    return made
-
-
-def _not_to_be_had(listen: str, table: str) -> Unavailable:
-    return Unavailable(
-        f"cannot listen on {listen}",
-        remedy=f"stop what uses the port (ss -ltnp), or correct [{table}] listen in hub.toml",
-        reason="PORT_TAKEN",
-    )

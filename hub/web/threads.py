@@ -1,7 +1,7 @@
 """The pages' threads: what asks the database, and what takes long, never in the event loop.
 
 * `run` is for questions of some milliseconds, `run_slow` for what takes its time (a password's hash, a
-  bundle): neither waits for the other, and no node waits for either.
+  bundle), `run_duty` for what the process does by itself: none waits for another.
 * Who comes when too many wait already is told to try again (`Unavailable`, BUSY), and costs nothing.
 
     with Threads() as threads:
@@ -19,20 +19,23 @@ from core.errors import Unavailable
 
 _T = TypeVar("_T")
 
-_PAGE_THREADS = 2  # they compute, and share one interpreter with what serves nodes: more would only wait
+_PAGE_THREADS = 4  # they mostly compute, and share one interpreter: more would only wait
 _SLOW_THREADS = 3
+_DUTY_THREADS = 1
 _PAGES_WAITING_MAX = 200
 _SLOW_WAITING_MAX = 16
+_DUTIES_WAITING_MAX = 16
 
 
 class Threads:
-    """Two small pools with bounded queues."""
+    """Three small pools with bounded queues."""
 
     def __init__(self, count: int = _PAGE_THREADS, *, slow_waiting_max: int = _SLOW_WAITING_MAX) -> None:
         self.stopping = threading.Event()
         """Set when nobody waits any more: work that takes long gives up."""
         self._pages = _Pool(ThreadPoolExecutor(count, "hub-pages"), _PAGES_WAITING_MAX)
         self._slow = _Pool(ThreadPoolExecutor(_SLOW_THREADS, "hub-pages-slow"), slow_waiting_max)
+        self._duties = _Pool(ThreadPoolExecutor(_DUTY_THREADS, "hub-pages-duty"), _DUTIES_WAITING_MAX)
 
     async def run(self, work: Callable[[], _T]) -> _T:
         """What `work` returns or raises. Raises `Unavailable` (BUSY)."""
@@ -42,11 +45,16 @@ class Threads:
         """As `run`, for work that takes long."""
         return await self._slow.run(work)
 
+    async def run_duty(self, work: Callable[[], _T]) -> _T:
+        """As `run`, for what nobody waits for; one after the other."""
+        return await self._duties.run(work)
+
     def close(self) -> None:
         """Wait for what is under way."""
         self.stopping.set()
         self._pages.close()
         self._slow.close()
+        self._duties.close()
 
     def __enter__(self) -> Self:
         return self

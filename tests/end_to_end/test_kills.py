@@ -1,6 +1,7 @@
 """Processes that are killed in the middle: nothing is lost, nothing is mixed, everything converges."""
 
 import random
+from urllib.request import urlopen
 
 import pytest
 
@@ -158,3 +159,21 @@ def test_a_daemon_that_is_stopped_during_a_transfer_ends_cleanly_and_resumes(
     owner.node("sync")
     reader.node("sync")
     assert reader.content(DATASET) == expected(owner)
+
+
+def test_a_killed_hub_takes_its_pages_with_it_and_is_started_again_at_once(world: World):
+    port = world.serve_pages()
+    first = world.start_hub()
+    wait_until(lambda: page(port) == 200, "the pages")
+    first.kill()
+    world.start_hub()
+    wait_until(lambda: page(port) == 200, "the pages, again")
+
+
+def page(port: int) -> int:
+    """What somebody who asks for the page of signing in is answered; 0: nothing."""
+    try:
+        with urlopen(f"http://127.0.0.1:{port}/login", timeout=60) as answer:
+            return answer.status
+    except OSError:
+        return 0

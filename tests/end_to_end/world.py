@@ -284,6 +284,13 @@ class World:
         wait_until(answers, "the hub's ports")
         return process
 
+    def serve_pages(self) -> int:
+        """Let the hub serve its pages from its next start on; where."""
+        [port] = _free_ports(1)
+        text = self.hub_config.read_text("utf-8")
+        self.hub_config.write_text(text.replace("[web]\n", f'[web]\nlisten = "127.0.0.1:{port}"\n'), "utf-8")
+        return port
+
     def agency(self, partner: str) -> Agency:
         """An agency with settings; a member if it is one in the template."""
         agency = Agency(self, partner, self.root / partner)

@@ -25,6 +25,7 @@ from hub.overview.model import Attention, Message
 from hub.overview.service import Overview
 from hub.rpc.counted import counted
 from hub.storage import schema
+from hub.web.listening import listening_on
 from hub.web.server import HttpPort
 from tests.simulation.federation import TestFederation, make_federation
 from tests.unit.hub_alerts import views
@@ -199,7 +200,7 @@ def serve(collector: Any, counters: Counters, *paths: str) -> list[tuple[int, st
     async def main() -> None:
         with ThreadPoolExecutor(2) as threads:
             app = counters.counting(metrics_app(collector, threads), "metrics")
-            port = HttpPort(app, "127.0.0.1:0", table="metrics")
+            port = HttpPort(app, listening_on("127.0.0.1:0", "metrics"))
             await port.start()
 
             def ask() -> None:

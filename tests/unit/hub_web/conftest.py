@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from hub.web.listening import listening_on
 from hub.web.read_path import read_path
 from hub.web.server import HttpPort
 from security.keys import WitnessKey
@@ -76,7 +77,7 @@ def serve(log: FakeLog, **options: object) -> Site:
     async def main() -> None:
         loop, stopping = asyncio.get_running_loop(), asyncio.Event()
         with ThreadPoolExecutor(2) as threads:
-            port = HttpPort(read_path(log, threads), "127.0.0.1:0", table="transparency", **options)  # type: ignore[arg-type]
+            port = HttpPort(read_path(log, threads), listening_on("127.0.0.1:0", "transparency"), **options)  # type: ignore[arg-type]
             await port.start()
             made.append(Site(log, port.number, lambda: loop.call_soon_threadsafe(stopping.set)))
             ready.set()

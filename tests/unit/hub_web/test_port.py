@@ -17,6 +17,7 @@ from uvicorn.server import ServerState
 
 from core.limits import Limits
 from hub.config_operator import WebTable
+from hub.web.listening import listening_on
 from hub.web.server import HttpPort, _Patient, still_there
 from tests.unit.hub_rpc.conftest import RunningHub
 from tests.unit.hub_web.browsing import CHEAP, PASSWORD, csrf_of
@@ -43,7 +44,7 @@ class Served:
 
         async def main() -> None:
             self.loop, self.stopping = asyncio.get_running_loop(), asyncio.Event()
-            port = HttpPort(app, "127.0.0.1:0", table="web", patience_s=patience_s)
+            port = HttpPort(app, listening_on("127.0.0.1:0", "web"), patience_s=patience_s)
             await port.start()
             self.number = port.number
             ready.set()

@@ -11,8 +11,7 @@ from datetime import UTC, datetime
 import pytest
 
 from core.errors import Unavailable
-from hub.web.read_path import read_path
-from hub.web.server import HttpPort
+from hub.web.listening import listening_on
 from security.tlog.checkpoint import open_checkpoint
 from security.tlog.cosignature import cosign, merge
 from security.tlog.note import parse_note
@@ -273,7 +272,7 @@ def test_it_stops_although_clients_hold_on() -> None:
 
 def test_a_taken_port_is_named_by_its_key_before_anything_is_served(site: Site) -> None:
     with pytest.raises(Unavailable) as caught:
-        HttpPort(read_path(site.log, None), f"127.0.0.1:{site.port}", table="transparency")  # type: ignore[arg-type]
+        listening_on(f"127.0.0.1:{site.port}", "transparency")
     assert caught.value.reason == "PORT_TAKEN"
     assert "[transparency] listen" in caught.value.remedy
 
@@ -281,5 +280,5 @@ def test_a_taken_port_is_named_by_its_key_before_anything_is_served(site: Site) 
 @pytest.mark.parametrize("listen", ["no-such-host.invalid:7445", "192.0.2.1:7445"])
 def test_an_address_that_is_not_this_machines_is_named_too(listen: str) -> None:
     with pytest.raises(Unavailable) as caught:
-        HttpPort(read_path(FakeLog(), None), listen, table="transparency")  # type: ignore[arg-type]
+        listening_on(listen, "transparency")
     assert caught.value.reason == "PORT_TAKEN"

@@ -1,6 +1,7 @@
 """The folder's part of a pass: observe, settle, guard, read and upload, sign and commit.
 
-Rules: bytes go to the hub while they are read, each read once; a list is signed only when every byte that
+Rules: bytes go to the hub while they are read, each read once; only where the hub may lack the room for them,
+that is counted first, and they are read once more (`hub_room`); a list is signed only when every byte that
 it names is durable there (or it is withheld whole); without a difference nothing is signed.
 
     outcome = FolderPass(tools, folder, now).run()
@@ -88,6 +89,7 @@ class FolderPass:
     def _publish(self, head: Head) -> PublishOutcome:
         tools, scratch = self.tools, self._scratch
         uploads = tools.may_upload(self.now)
+        tight = uploads and self._is_tight(head)
         to_read = scratch.count(NEW)
         if to_read.files:
             tools.progress.begin(f"publish {tools.dataset}", to_read.bytes)
@@ -95,16 +97,19 @@ class FolderPass:
             with ExitStack() as stack:
                 preparer = stack.enter_context(tools.preparer(scratch))
                 uploader = stack.enter_context(tools.uploader()) if uploads else None
+                at_once = None if tight else uploader
                 preparer.read_all(
-                    uploader.add if uploader else _discard, _ignore if uploader else tools.progress.advance
+                    at_once.add if at_once else _discard, _ignore if at_once else tools.progress.advance
                 )
                 self._unsettled = self._unsettled or preparer.restless
                 wanted = self._wanted(head, uploads)
                 if wanted is not None:
                     return wanted
-                built = self._build(head, preparer, uploader)
+                if tight:
+                    self._require_room(head)
+                built = self._build(head, preparer, uploader, sent=at_once is not None)
         finally:
-            if to_read.files:
+            if to_read.files or tight:
                 tools.progress.end()
         waiting = self._waiting(head, read=True)  # a new name that was held meanwhile stands for nothing
         return self._commit(head, built) if waiting is None else self._wait(waiting, head)
@@ -130,11 +135,31 @@ class FolderPass:
             return self._finish(PublishState.UP_TO_DATE if head.has_content else PublishState.WITHHELD, head)
         return None
 
-    def _build(self, head: Head, preparer: Preparer, uploader: BlobUploader | None) -> _Built:
+    def _is_tight(self, head: Head) -> bool:
+        """Whether the hub may lack the room for what this pass could bring it."""
+        tools = self.tools
+        new = self._scratch.count(NEW, KNOWN)
+        changed = new.files or self._scratch.count(ABSENT).files or described(tools.section) != head.described
+        if head.has_content and not changed:
+            return False
+        most = head.bytes + new.bytes
+        return tools.hub_room.is_tight(new.bytes if head.has_content else most, head.files + new.files, most)
+
+    def _require_room(self, head: Head) -> None:
+        """Count what the hub lacks of the next version. Raises `Denied` (QUOTA_EXCEEDED)."""
+        tools = self.tools
+        with tools.streams() as streams:
+            listed = versions.next_list(tools.records.published(), versions.changes(self._scratch))
+            summary = streams.write(listed, tools.records)
+            needed = tools.hub_room.require(summary, self._unsent(head, READY, KNOWN), streams)
+        tools.progress.begin(f"publish {tools.dataset}", needed)
+
+    def _build(self, head: Head, preparer: Preparer, uploader: BlobUploader | None, *, sent: bool) -> _Built:
         tools = self.tools
         complete = uploader is not None
         if uploader is not None:
-            lost = tools.offerer(preparer).offer(self._unread(head), uploader.add)
+            unsent = self._unsent(head, KNOWN) if sent else self._unsent(head, READY, KNOWN)
+            lost = tools.offerer(preparer).offer(unsent, uploader.add)
             for path in lost:
                 self._scratch.hold(path, "changed while it was read")
             self._scratch.hold_broken_units()
@@ -155,15 +180,16 @@ class FolderPass:
             stats = uploader.finish()
         return _Built(summary, root if complete else None, stats.sent_bytes)
 
-    def _unread(self, head: Head) -> Iterator[Listed]:
-        """Content that this pass did not read and that the hub may lack."""
+    def _unsent(self, head: Head, *states: str) -> Iterator[Listed]:
+        """Content that this pass has not sent and that the hub may lack: of changed files, those in
+        `states`."""
         if head.has_content:
-            for item in self._scratch.items(KNOWN):
+            for item in self._scratch.items(*states):
                 if item.sha256 is not None:
                     yield Listed(item.path, item.sha256, item.bytes)
             return
         changes = (
-            ListChange(item.path, item.sha256 if item.state == KNOWN else None, item.bytes)
+            ListChange(item.path, item.sha256 if item.state in states else None, item.bytes)
             for item in self._scratch.items(READY, KNOWN, ABSENT)
         )
         yield from versions.next_list(self.tools.records.published(), changes)
@@ -205,7 +231,7 @@ class FolderPass:
         def listed() -> Iterator[Listed]:
             return versions.next_list(self.tools.records.published(), self.tools.records.journal_changes())
 
-        return self.tools.reoffer(listed(), listed())
+        return self.tools.reoffer(listed)
 
     def _hold_unlisted(self, head: Head) -> PublishOutcome:
         """A held file keeps its last published state, and which that was is not known here."""

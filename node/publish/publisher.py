@@ -25,6 +25,7 @@ from node.publish import recover, versions
 from node.publish.folder_pass import FolderPass
 from node.publish.giving_back import GivingBack
 from node.publish.guard import Waiting
+from node.publish.hub_room import HubRoom
 from node.publish.outcome import PublishOutcome, PublishState
 from node.publish.receipts import ReceiptStore
 from node.publish.records import Head, Listed, PublishRecords
@@ -89,6 +90,7 @@ class Publisher:
             limits=limits,
             progress=progress or NullProgress(),
             room=room or Room(limits),
+            hub_room=HubRoom(hub, state, records, limits),
         )
 
     def run(self) -> PublishOutcome:
@@ -168,7 +170,7 @@ class Publisher:
         def listed() -> Iterator[Listed]:
             return versions.next_list(self._records.published(), self._records.journal_changes())
 
-        return self._tools.reoffer(listed(), listed())
+        return self._tools.reoffer(listed)
 
     def _wait(self, waiting: Waiting) -> PublishOutcome:
         self._tools.standing.note(PublishState.WAITING, detail=waiting.lines[0], waiting=waiting.facts())

@@ -1,6 +1,6 @@
 """All that the steps of a pass share: whose dataset, which state, which hub, and what is made from them."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +12,7 @@ from core.progress import Progress
 from node import policy_intent
 from node.config import PublishSection
 from node.publish import versions
+from node.publish.hub_room import HubRoom
 from node.publish.offer import Offerer
 from node.publish.prepare import Preparer
 from node.publish.records import Listed, PublishRecords
@@ -43,6 +44,7 @@ class Tools:
     limits: Limits
     progress: Progress
     room: Room
+    hub_room: HubRoom
 
     def preparer(self, scratch: Scratch) -> Preparer:
         """A reader of this dataset's files."""
@@ -69,16 +71,21 @@ class Tools:
         granted = policy_intent.grants_read(self.rules, self.partner, members, now)
         return granted or self.section.upload == "always"
 
-    def reoffer(self, contents: Iterable[Listed], listed: Iterable[Listed]) -> bool:
-        """Offer `contents` and the streams of the list `listed`; False when some bytes are not to be had."""
+    def reoffer(self, listed: Callable[[], Iterable[Listed]]) -> bool:
+        """Offer the contents of the list `listed`, and its streams; False when some bytes are not to be had.
+
+        Raises `Denied` (QUOTA_EXCEEDED) before anything is sent when the hub has no room for it.
+        """
         with (
             Scratch() as scratch,
             self.preparer(scratch) as preparer,
             self.uploader() as uploader,
             self.streams() as streams,
         ):
-            lost = self.offerer(preparer).offer(contents, uploader.add)
-            streams.write(listed, self.records)
+            summary = streams.write(listed(), self.records)
+            if self.hub_room.is_tight(summary.bytes, summary.files, summary.bytes):
+                self.hub_room.require(summary, listed(), streams)
+            lost = self.offerer(preparer).offer(listed(), uploader.add)
             streams.send(uploader.add)
             uploader.finish()
         return not lost

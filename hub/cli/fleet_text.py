@@ -190,8 +190,14 @@ def _cells(line: PartnerLine | NodeLine, now: datetime) -> dict[str, Piece]:
         "lag": Piece(short(line.lag_s)),
         "left": Piece(bytes_text(line.backlog_bytes) if line.backlog_bytes else ""),
         "rate": Piece(f"{bytes_text(line.rate_bytes_s)}/s" if line.rate_bytes_s else ""),
-        "seen": Piece("never" if seen is None else short(seen)),
+        "seen": Piece(_seen(line.state, seen)),
     }
+
+
+def _seen(state: str, seconds: float | None) -> str:
+    if seconds is None:  # what a node reported goes with it when it leaves
+        return "" if state == "left" else "never"
+    return short(seconds)
 
 
 def _state(state: str) -> Piece:

@@ -121,6 +121,7 @@ def _leaves(connection: sa.Connection, search: EventSearch, before: int) -> _Lan
             node=told.node,
             dataset=told.dataset,
             user=told.user,
+            actor=told.actor,
             leaf=row.idx,
             kind=row.type,
         )
@@ -233,7 +234,7 @@ def _event(row: Any) -> EventView:
         partner=said.get("partner"),
         node=said.get("node"),
         dataset=said.get("dataset"),
-        user=said.get("user"),
+        user=None,  # an event is nobody's doing: a user whom it is about stands in its words
         leaf=None,
         kind=row.kind,
     )

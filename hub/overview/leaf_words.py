@@ -18,6 +18,8 @@ from hub.overview.wording import TEMPLATES
 TYPES = ("version", "policy", "delivery", "acknowledgement", "registry", "act", "refusals", "alarm")
 #: Acts that somebody should know of.
 GRAVE_ACTS = ("suspend", "revoke", "reject", "leave", "login-refused", "continue-log", "user-remove")
+#: Acts whose `user` is whom they are about: commands on the hub's machine change accounts.
+_ABOUT_USERS = ("user-add", "user-roles", "user-password", "user-unlock", "user-remove")
 _TEXT_LENGTH_MAX = 300
 _REASONS_COUNT_MAX = 8
 _NOBODY = ("hub", "operator")
@@ -25,7 +27,7 @@ _NOBODY = ("hub", "operator")
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a leaf says."""
+    """What a leaf says. `user`: who of the pages' users did it; `actor`: else who, as the log has it."""
 
     message: Message
     severity: Severity
@@ -33,6 +35,7 @@ class Told:
     node: str | None
     dataset: str | None
     user: str | None
+    actor: str | None
 
 
 def severity(type_: str, act: str | None = None) -> Severity:
@@ -90,8 +93,19 @@ def told(row: Any, record: Mapping[str, Any], seqs: Mapping[str, int]) -> Told:
         if row.type == "version" and detail.get("content") is False:
             code = "log.version-withheld"
         params["type"] = row.type
-    node, user = claims.word(detail.get("node")), claims.word(detail.get("user"), _TEXT_LENGTH_MAX)
-    return Told(Message(code=code, params=params), severity(row.type, act), partner, node, dataset, user)
+    node = claims.word(detail.get("node"))
+    user, actor = _by(row, act, claims.word(detail.get("user"), _TEXT_LENGTH_MAX))
+    return Told(
+        Message(code=code, params=params), severity(row.type, act), partner, node, dataset, user, actor
+    )
+
+
+def _by(row: Any, act: str | None, named: str | None) -> tuple[str | None, str | None]:
+    """Who did it: a user of the pages, else the leaf's actor."""
+    if act == "login-refused":  # whose name was tried is known, and not who tried
+        return None, None
+    user = None if act in _ABOUT_USERS else named
+    return user, None if user is not None else claims.word(row.actor, _TEXT_LENGTH_MAX)
 
 
 def _act(

@@ -405,7 +405,10 @@ class TransfersView(View):
 
 
 class EventView(View):
-    """Something that happened. `leaf`: its place in the log, if it has one; `kind`: what a search takes."""
+    """Something that happened. `leaf`: its place in the log, if it has one; `kind`: what a search takes.
+
+    `user`: who of the pages' users did it; `actor`: else a partner, `hub`, or `operator`, by a command there.
+    """
 
     id: str
     time: Instant
@@ -417,6 +420,7 @@ class EventView(View):
     user: str | None
     leaf: int | None
     kind: str = ""
+    actor: str | None = None
 
 
 class EventPage(View):

@@ -127,7 +127,7 @@ _ATTENTION = {
     "attention.node-fault": "{partner} (node {node}), {about}: {message}",
     "remedy.node-fault": "{partner}: {remedy}",
     "remedy.ask": "ask {partner}",
-    "attention.node-more": "{partner} (node {node}) has {count} more problems",
+    "attention.node-more": "further problems of {partner} (node {node}): {count}",
     "attention.node-clock": "the clock of {partner} (node {node}) is wrong by {offset_s}",
     "remedy.node-clock": "{partner} should let the machine take its time from the network (NTP)",
     "attention.node-disk": "{partner} (node {node}) has {free_bytes} free on the disk of {disk}",
@@ -143,7 +143,7 @@ _ATTENTION = {
     "attention.quota-full": "{partner} has used up its quota: {used_bytes} of {quota_bytes}",
     "attention.quota-near": "{partner} has used {percent} % of its quota: {used_bytes} of {quota_bytes}",
     "remedy.quota": "raise it under [quota.partners] in hub.toml and restart the hub, or leave it",
-    "attention.datasets-late": "{count} datasets are late, by their owners' own cadence",
+    "attention.datasets-late": "late by their owners' own cadence: {count} of the datasets",
     "remedy.datasets-late": "ask the owners: {owners}",
     "attention.more": "and {count} more: {kind_word}",
     "remedy.more": "the fleet's list has all of them",
@@ -230,7 +230,7 @@ _DATASETS: dict[str, str] = {
     " policy {policy_seq}",
     "log.acknowledgement": "{partner} (node {node}) holds {dataset}, version {seq}",
     "log.registry": "registry {seq} is in force",
-    "log.refusals": "{count} calls were refused from {from} until {to}: {reasons}",
+    "log.refusals": "refused calls from {from} until {to}: {count} ({reasons})",
     "log.alarm": "ALARM by {partner} (node {node}): {kind_word} ({id})",
     "log.other": "{type} by {partner}: {dataset}",
     "log.act.other": "{actor} {user}: {act} {object}",
@@ -261,13 +261,13 @@ _DATASETS: dict[str, str] = {
     "log.act.user-unlock": "{user} was unlocked",
     "log.act.user-remove": "{user} may not use the pages any more",
     # The hub's own housekeeping
-    "fsck": "fsck read everything again and found {problems} problems",
+    "fsck": "fsck read everything again; problems that it found: {problems}",
     # Datasets that need somebody
     "attention.dataset-late": "{dataset} is late: a version was due {due}",
     "attention.dataset-left": "{owner} has left the federation: no more versions are expected",
     "attention.dataset-shrunk": "version {seq} of {dataset} is much smaller than the one before:"
-    " {files_before} files of {before_bytes}, now {files} of {now_bytes}",
-    "attention.holders-failed": "{count} partners report a fault with {dataset}",
+    " {before_bytes} before (files: {files_before}), {now_bytes} now (files: {files})",
+    "attention.holders-failed": "partners that report a fault with {dataset}: {count}",
     "remedy.dataset-late": "ask {owner} when the next version comes",
     "remedy.dataset-left": "those who may read it still can; nothing to do",
     "remedy.dataset-shrunk": "ask {owner} whether it meant to; what was there stays in version {before}",
@@ -278,8 +278,8 @@ _DATASETS: dict[str, str] = {
 
 _ACTS: dict[str, str] = {
     "login.refused": "Name or password are wrong, or the account is locked for a while after wrong passwords",
-    "login.throttled": "Too many wrong passwords came from your address: wait a while, or use a browser in which"
-    " you have signed in before",
+    "login.throttled": "Too many wrong passwords came from your address: wait a while, or use a browser in"
+    " which you have signed in before",
     "login.busy": "Too many sign in at once: try again in a moment",
     "login.locked": "{user} was locked after too many wrong passwords",
     "word.act.invite": "invite",
@@ -314,7 +314,7 @@ _ALERTS: dict[str, str] = {
     "remedy.late": "ask {owner} when it comes; if less often is meant, {owner} says so in update_frequency",
     "alert.authority": "the hub's certificate authority ends {expires}: no node can connect after that",
     "remedy.authority": "found a new federation in good time, or ask for a release that can renew it",
-    "alert.quorum": "only {fresh} of the {seen} witnesses have cosigned the log within a day; {needed} are"
+    "alert.quorum": "too few witnesses have cosigned the log within a day: {fresh} of {seen}; {needed} are"
     " needed",
     "remedy.quorum": "see on the log's page who has not, and ask them whether their nodes run",
     "alert.refusals": "{partner} was refused {count} times within an hour: {reasons}",
@@ -322,14 +322,14 @@ _ALERTS: dict[str, str] = {
     "alert.refusals-strangers": "callers that are not known were refused {count} times within an hour:"
     " {reasons}",
     "remedy.refusals-strangers": "see in the hub's log from where; close the port to them in the firewall",
-    "alert.fsck": "the last fsck found {count} problems in what is stored",
+    "alert.fsck": "problems that the last fsck found in what is stored: {count}",
     "remedy.fsck": "run `syncline-hub fsck` and restore from a backup what it names",
-    "attention.channel-failing": "alerts by {channel} do not arrive: {problem} ({attempts} attempts,"
-    " {waiting} messages wait)",
+    "attention.channel-failing": "alerts by {channel} do not arrive: {problem} (attempts: {attempts},"
+    " messages that wait: {waiting})",
     "remedy.channel-failing": "{remedy}; then try with `syncline-hub alerts test`",
     "alert-told": "told by {channel}: {subject}",
     "alert-failed": "an alert by {channel} did not arrive: {problem}",
-    "alert-given-up": "an alert by {channel} was given up after {attempts} attempts: {subject}",
+    "alert-given-up": "an alert by {channel} was given up (attempts: {attempts}): {subject}",
 }
 
 # --- backups (H) -------------------------------------------------------------------------------------------

@@ -52,6 +52,7 @@ WORDS: dict[str, dict[str, str]] = {
     },
     "direction": {"up": "to the hub", "down": "from the hub"},
     "role": {"operator": "operator", "approver": "approver", "auditor": "auditor"},
+    "actor": {"hub": "the hub", "operator": "a command at the hub"},
     "watch": {"events": "events", "scan only": "scans only", "off": "not at all"},
     "enrolment": {
         "invited": "invited",
@@ -60,6 +61,8 @@ WORDS: dict[str, dict[str, str]] = {
         "approved": "approved",
         "rejected": "rejected",
         "expired": "invitation expired",
+        "withdrawn": "invitation withdrawn",
+        "superseded": "a newer invitation was made",
         "replaced": "replaced",
         "left": "left",
     },

@@ -293,3 +293,16 @@ def test_top_ends_with_q_and_gives_the_terminal_back(
     text = "".join(drawn)
     assert "✓ in sync" in text
     assert text.index("\033[?1049h") < text.index("la-dgm") < text.index("\033[?1049l")
+
+
+def test_who_has_left_is_not_said_to_have_never_been_seen():
+    def seen(state: NodeState) -> str:
+        changes = {"state": state, "last_seen": None}
+        gone = PARTNERS[0].model_copy(
+            update={**changes, "nodes": tuple(each.model_copy(update=changes) for each in PARTNERS[0].nodes)}
+        )
+        shown = view(partners=1).model_copy(update={"partners": (gone,)})
+        return "\n".join(plain(each) for each in fleet_lines(shown))
+
+    assert "never" not in seen("left")
+    assert "never" in seen("no report yet")

@@ -8,13 +8,14 @@ import pytest
 import sqlalchemy as sa
 
 from core.clock import format_instant, parse_instant
-from core.errors import InvalidInput
+from core.errors import Denied, InvalidInput
 from core.names import PartnerId
 from hub.overview import backwards
 from hub.overview.model import EventView
 from hub.overview.search import EventSearch
 from hub.overview.service import Overview
 from hub.overview.wording import TEMPLATES, say
+from hub.services.passwords import Cost, Passwords
 from hub.storage import schema
 from tests.simulation.federation import TestFederation, publish
 from tests.unit.hub_overview.telling import acknowledge
@@ -82,7 +83,7 @@ def test_each_is_told_in_words_with_its_reason(federation: TestFederation, overv
     assert "la-dgm put policy 1 of la-dgm/geo in force" in said
     assert "th-dmr (node main) holds la-dgm/geo, version 4" in said
     assert "vn-dgm was suspended" in said
-    assert "fsck read everything again and found 3 problems" in said
+    assert "fsck read everything again; problems that it found: 3" in said
     assert {each.message.code for each in everything(overview)} <= TEMPLATES.keys()
 
 
@@ -269,3 +270,25 @@ def test_the_first_of_a_time_is_found_by_bisection(federation: TestFederation):
         assert backwards.first_since(connection, table.c.idx, table.c.time, late) == (
             size - backwards.CLOCK_SET_BACK_COUNT
         )
+
+
+def test_who_did_it_is_told_apart_from_whom_it_was_done_to(federation: TestFederation, overview: Overview):
+    hub = federation.hub
+    hub.users.passwords = Passwords(Cost(time=1, memory_kib=8, lanes=1))
+    hub.users.add("vilay", "correct horse battery staple", {"operator"})
+    for _ in range(5):
+        with pytest.raises(Denied):
+            hub.users.authenticate("vilay", "wrong")
+    hub.users.unlock("vilay")
+    hub.users.authenticate("vilay", "correct horse battery staple")
+    hub.registry.suspend(PartnerId("vn-dgm"), by="vilay")
+    hub.registry.resume(PartnerId("vn-dgm"))
+    publish(federation, "la-dgm", "geo", {"a": b"rock"}, read=["th-dmr"])
+    by = {each.message.code: (each.user, each.actor) for each in everything(overview)}
+    assert by["log.act.user-add"] == by["log.act.user-unlock"] == (None, "operator")
+    assert by["log.act.login-refused"] == by["login.locked"] == (None, None), "nobody knows who tried"
+    assert by["log.act.login"] == by["log.act.suspend"] == ("vilay", None)
+    assert by["log.act.resume"] == (None, "operator")
+    assert by["log.version"] == (None, "la-dgm")
+    words = {each.message.code: say(each.message) for each in everything(overview)}
+    assert "vilay" in words["log.act.user-add"] and "vilay" in words["login.locked"]

@@ -180,7 +180,7 @@ def test_datasets_are_counted_by_what_their_owners_promised(federation: TestFede
     view = fleet(federation, overview)
     assert view.counts.datasets_by_freshness == {"late": 1, "unknown": 1}
     assert (line(view, "la-dgm").datasets, line(view, "la-dgm").datasets_late) == (2, 1)
-    assert "1 datasets are late, by their owners' own cadence" in said(view)
+    assert "late by their owners' own cadence: 1 of the datasets" in said(view)
 
 
 def test_one_partner_with_all_that_its_nodes_say(federation: TestFederation, overview: Overview):

@@ -1,6 +1,7 @@
 """Whatever is said to a person stands in the templates, and saying it never fails."""
 
 import ast
+import re
 import string
 from collections.abc import Iterator
 from pathlib import Path
@@ -89,3 +90,11 @@ def test_durations(seconds: int, said: str):
 def test_translations_take_the_same_parameters():
     message = Message(code="attention.quota-near", params={"partner": "la-dgm", "percent": 91})
     assert say(message, lambda _: "{percent} % {partner}") == "91 % la-dgm"
+
+
+def test_no_sentence_counts_one_of_something_as_many() -> None:
+    """A number stands where its noun's form does not depend on it: `datasets: 1`, never `1 datasets`."""
+    counted = re.compile(r"\{(?:count|problems|attempts|waiting|files|files_before)\} [a-z]+s\b")
+    twice_at_least = {"alert.refusals", "alert.refusals-strangers"}  # told only above a threshold
+    found = {code for code, text in TEMPLATES.items() if counted.search(text)}
+    assert found <= twice_at_least, found

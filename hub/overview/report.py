@@ -7,6 +7,7 @@
 
     report = read_report(data, received=now, limits=limits)      # raises InvalidInput
     report.backlog_bytes, report.problems, report.mirrors[0].seq
+    reader.read("la-dgm", "main", data, received=now)            # a ReportReader: report after report
 """
 
 import json
@@ -18,43 +19,41 @@ from typing import Any, NoReturn, cast
 from core.errors import InvalidInput
 from core.limits import Limits
 from hub.overview import claims
-from hub.overview.model import Disk, Fault, Source, Watch, Witnessing, Work
+from hub.overview.model import Disk, Fault, Watch, Witnessing, Work
+from hub.overview.report_rows import (
+    ATTENTION,
+    NO_ROWS,
+    WORD_LENGTH_MAX,
+    Facts,
+    Rows,
+    read_fault,
+    read_rows,
+)
 from hub.services.alarms import ReportedAlarm, alarms_of
-from sync.maintenance import PERIODS
 
-_MESSAGE_LENGTH_MAX = 500
+__all__ = [
+    "ATTENTION",
+    "NOT_TO_BE_HAD",
+    "Facts",
+    "Report",
+    "ReportReader",
+    "is_behind",
+    "parsed",
+    "read_report",
+    "read_value",
+]
+
 _NOTE_LENGTH_MAX = 200
-_WORD_LENGTH_MAX = 64
-_DATASETS_COUNT_MAX = 5_000
 _FAULTS_COUNT_MAX = 32
-_ATTENTION_COUNT_MAX = 10
 _DISKS_COUNT_MAX = 16
 _ALARMS_COUNT_MAX = 400
 _OFFSET_S_MAX = 1e9
 _DAYS_MAX = 1e5
-_BRANCHES = frozenset({"InvalidInput", "Untrusted", "Denied", "Conflict", "Unavailable", "Corrupt"})
-
-#: The reason of a problem that is no fault: a line for a person about a dataset.
-ATTENTION = "ATTENTION"
 
 #: States of a mirror in which the node can do nothing about a newer version.
 NOT_TO_BE_HAD = frozenset(
     {"visible, not granted", "not shared with us", "grant ended", "waiting for content"}
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What a publishing node declares or has extracted about a dataset. All None: nothing."""
-
-    dataset: str
-    update_frequency: str | None
-    next_update: datetime | None
-    bbox: tuple[float, float, float, float] | None
-    bbox_source: Source
-    begin: str | None
-    end: str | None
-    period_source: Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,17 +116,39 @@ def read_report(data: bytes, received: datetime, limits: Limits) -> Report:
 
 def read_value(value: Mapping[str, Any], received: datetime) -> Report:
     """The report in a JSON object, whatever that holds."""
-    published = claims.tables(value.get("publish"), _DATASETS_COUNT_MAX)
-    publishes = _works(published, received)
-    mirrors = _works(claims.tables(value.get("mirrors"), _DATASETS_COUNT_MAX), received)
+    return _read(value, received, _NOTHING_BEFORE)[0]
+
+
+class ReportReader:
+    """Reads the reports of many nodes; what a node says again costs little (`report_rows`). Thread-safe."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._before: dict[tuple[str, str], _Before] = {}
+
+    def read(self, partner: str, node: str, data: bytes, received: datetime) -> Report:
+        """As `read_report`, to which it is equal."""
+        value = parsed(data, self._limits)
+        before = self._before.get((partner, node), _NOTHING_BEFORE)
+        report, self._before[partner, node] = _read(value, received, before)
+        return report
+
+
+_Before = tuple[Rows, Rows]
+_NOTHING_BEFORE: _Before = NO_ROWS, NO_ROWS
+
+
+def _read(value: Mapping[str, Any], received: datetime, before: _Before) -> tuple[Report, _Before]:
+    publishes = read_rows(value.get("publish"), received, before[0], with_facts=True)
+    mirrors = read_rows(value.get("mirrors"), received, before[1])
     faults = tuple(
-        _fault(fault, received, about=claims.text(name, _WORD_LENGTH_MAX))
+        read_fault(fault, received, about=claims.text(name, WORD_LENGTH_MAX))
         for name, fault in list(claims.table(value.get("faults")).items())[:_FAULTS_COUNT_MAX]
     )
     transfer = claims.table(value.get("transfer"))
     rates = [claims.size(transfer.get(name)) for name in ("up_bytes_s", "down_bytes_s")]
-    works = (*publishes, *mirrors)
-    return Report(
+    works = (*publishes.works, *mirrors.works)
+    report = Report(
         version=claims.word(value.get("version")),
         started=claims.past(value.get("started"), received),
         certificate_expires=claims.instant(value.get("certificate_expires")),
@@ -142,67 +163,20 @@ def read_value(value: Mapping[str, Any], received: datetime) -> Report:
         disks=_disks(value.get("disks")),
         watch=_watch(claims.table(value.get("watch")), received),
         witness=_witness(claims.table(value.get("witness"))),
-        last_error=_fault(value["last_error"], received) if value.get("last_error") else None,
+        last_error=read_fault(value["last_error"], received) if value.get("last_error") else None,
         faults=faults,
         alarms=tuple(alarms_of(claims.items(value.get("alarms"), _ALARMS_COUNT_MAX))),
-        publishes=publishes,
-        mirrors=mirrors,
+        publishes=publishes.works,
+        mirrors=mirrors.works,
         omitted=claims.size(value.get("omitted")) or 0,
-        facts=tuple(each for each in map(_facts, published) if each is not None),
-        problems=(*faults, *(problem for work in works for problem in _problems(work))),
+        facts=publishes.facts,
+        problems=(*faults, *publishes.problems, *mirrors.problems),
     )
+    return report, (publishes, mirrors)
 
 
 def _no_number(word: str) -> NoReturn:
     raise ValueError(f"{word} is no JSON")
-
-
-def _fault(value: object, received: datetime, about: str = "") -> Fault:
-    table = claims.table(value)
-    branch = claims.text(table.get("branch"), _WORD_LENGTH_MAX)
-    return Fault(
-        branch=branch if branch in _BRANCHES else "",
-        reason=claims.text(table.get("reason"), _WORD_LENGTH_MAX),
-        message=claims.text(table.get("message"), _MESSAGE_LENGTH_MAX) or "a fault without words",
-        remedy=claims.text(table.get("remedy"), _MESSAGE_LENGTH_MAX),
-        since=claims.past(table.get("since"), received),
-        about=about or claims.text(table.get("about"), 2 * _WORD_LENGTH_MAX),
-    )
-
-
-def _works(rows: list[Mapping[str, Any]], received: datetime) -> tuple[Work, ...]:
-    found: dict[str, Work] = {}
-    for row in rows:
-        dataset = claims.dataset(row.get("dataset"))
-        if dataset is not None:
-            found.setdefault(dataset, _work(dataset, row, received))
-    return tuple(found.values())
-
-
-def _work(dataset: str, row: Mapping[str, Any], received: datetime) -> Work:
-    lines = claims.items(row.get("attention"), _ATTENTION_COUNT_MAX)
-    error = row.get("error")
-    return Work(
-        dataset=dataset,
-        state=claims.text(row.get("state"), _WORD_LENGTH_MAX),
-        seq=claims.size(row.get("seq")),
-        wanted_seq=claims.size(row.get("wanted_seq")),
-        bytes_left=claims.size(row.get("bytes_left")) or 0,
-        rate_bytes_s=claims.size(row.get("rate_bytes_s")) or 0,
-        held=claims.size(row.get("held")) or 0,
-        skipped=claims.size(row.get("skipped")) or 0,
-        attention=tuple(line for each in lines if (line := claims.text(each, _MESSAGE_LENGTH_MAX))),
-        error=None if error is None else _fault(error, received, about=dataset),
-    )
-
-
-def _problems(work: Work) -> list[Fault]:
-    found = [] if work.error is None else [work.error]
-    lines = (
-        Fault(branch="", reason=ATTENTION, message=line, remedy="", since=None, about=work.dataset)
-        for line in work.attention
-    )
-    return [*found, *lines]
 
 
 def _disks(value: object) -> tuple[Disk, ...]:
@@ -214,7 +188,7 @@ def _disks(value: object) -> tuple[Disk, ...]:
         days = claims.number(row.get("days_left"), _DAYS_MAX)
         found.append(
             Disk(
-                name=claims.text(row.get("name"), _WORD_LENGTH_MAX),
+                name=claims.text(row.get("name"), WORD_LENGTH_MAX),
                 free_bytes=min(free, total),
                 total_bytes=total,
                 days_left=None if days is None else max(0.0, days),
@@ -245,28 +219,3 @@ def _witness(row: Mapping[str, Any]) -> Witnessing | None:
         cosigned=claims.size(row.get("cosigned")),
         note=claims.text(row.get("note"), _NOTE_LENGTH_MAX),
     )
-
-
-def _facts(row: Mapping[str, Any]) -> Facts | None:
-    dataset = claims.dataset(row.get("dataset"))
-    if dataset is None:
-        return None
-    frequency = row.get("update_frequency")
-    footprint = claims.table(row.get("footprint"))
-    bbox = claims.box(footprint.get("bbox"))
-    begin, end = claims.period_end(footprint.get("begin")), claims.period_end(footprint.get("end"))
-    known = begin is not None or end is not None
-    return Facts(
-        dataset=dataset,
-        update_frequency=frequency if isinstance(frequency, str) and frequency in PERIODS else None,
-        next_update=claims.day(row.get("next_update")),
-        bbox=bbox,
-        bbox_source=_source(footprint.get("bbox_source")) if bbox else "unknown",
-        begin=begin,
-        end=end,
-        period_source=_source(footprint.get("period_source")) if known else "unknown",
-    )
-
-
-def _source(value: object) -> Source:
-    return "declared" if value == "declared" else "extracted" if value == "extracted" else "unknown"

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from core.clock import parse_instant
 from core.errors import InvalidInput
 from core.limits import Limits
-from hub.overview.report import Report, read_report
+from hub.overview.report import Report, ReportReader
 from hub.storage import schema
 
 Key = tuple[str, str]
@@ -41,7 +41,7 @@ class NewestReports:
 
     def __init__(self, limits: Limits, lent: Mapping[Key, tuple[int, Report]] | None = None) -> None:
         """`lent`: reports that were parsed in this process, with their revisions."""
-        self._limits = limits
+        self._reader = ReportReader(limits)
         self._lent = {} if lent is None else lent
         self._lock = threading.Lock()
         self._known: dict[Key, NodeReport] = {}
@@ -64,10 +64,15 @@ class NewestReports:
                 table.c.revision > self._revision
             )
         ).all()
+        fresh = {(row.partner, row.node): each for row in rows if (each := self._lent_for(row)) is not None}
+        if len(fresh) < len(rows):
+            said = sa.select(table).where(table.c.revision > self._revision)
+            for row in connection.execute(said):  # one after the other: all of them together are large
+                if (row.partner, row.node) not in fresh:
+                    fresh[row.partner, row.node] = self._read_here(row)
         count = connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
         self._revision = newest
-        if rows:
-            fresh = {(row.partner, row.node): self._report(connection, row) for row in rows}
+        if fresh:
             self._known = {**self._known, **fresh}
         if count != len(self._known):  # some are gone
             rows = connection.execute(sa.select(table.c.partner, table.c.node))
@@ -75,23 +80,19 @@ class NewestReports:
             self._known = {key: each for key, each in self._known.items() if key in there}
         return self._known
 
-    def _report(self, connection: sa.Connection, row: Any) -> NodeReport:
-        time = parse_instant(row.time)
+    def _lent_for(self, row: Any) -> NodeReport | None:
         revision, report = self._lent.get((row.partner, row.node), (-1, _NOTHING))
         if revision != row.revision:
-            report = self._parsed(connection, row, time)
-        return NodeReport(row.partner, row.node, time, report)
+            return None
+        return NodeReport(row.partner, row.node, parse_instant(row.time), report)
 
-    def _parsed(self, connection: sa.Connection, row: Any, time: datetime) -> Report:
-        data = connection.execute(_DATA, {"partner": row.partner, "node": row.node}).scalar_one()
+    def _read_here(self, row: Any) -> NodeReport:
+        time = parse_instant(row.time)
         try:
-            return read_report(data, time, self._limits)
+            report = self._reader.read(row.partner, row.node, row.report, time)
         except InvalidInput:
-            return _NOTHING
+            report = _NOTHING
+        return NodeReport(row.partner, row.node, time, report)
 
 
 _NOTHING = Report()
-_DATA = sa.select(schema.status_reports.c.report).where(
-    schema.status_reports.c.partner == sa.bindparam("partner"),
-    schema.status_reports.c.node == sa.bindparam("node"),
-)

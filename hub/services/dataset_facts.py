@@ -25,32 +25,37 @@ _ASKED_COUNT = 500
 Stored = tuple[str | None, str | None, str | None, str | None]
 """`update_frequency`, `next_update`, `footprint`, `period` as the table has them."""
 
+Said = tuple[str, Facts]
+"""A node, and what it says of a dataset."""
+
 
 class DatasetFacts:
     """Remembers what it has written. Its caller serialises."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, str], Stored] = {}
+        # Of each dataset who said it last: one that moves to another node and back is not what it was.
+        self._known: dict[str, Said] = {}
 
     def take(
         self, connection: sa.Connection, said: Iterable[tuple[Caller, Sequence[Facts]]], now: datetime
-    ) -> Mapping[tuple[str, str], Stored]:
+    ) -> Mapping[str, Said]:
         """Write what is new of what nodes say of datasets that are theirs; what stands there now."""
-        news: dict[tuple[str, str], Stored] = {}
+        news: dict[tuple[str, str], Facts] = {}
         for caller, facts in said:
+            own = f"{caller.partner}/"
             for each in facts:
-                key, stored = (each.dataset, caller.node), _stored(each)
-                if each.dataset.startswith(f"{caller.partner}/") and self._known.get(key) != stored:
-                    news[key] = stored
-        taken: dict[tuple[str, str], Stored] = {}
+                if self._known.get(each.dataset) != (caller.node, each) and each.dataset.startswith(own):
+                    news[each.dataset, caller.node] = each
+        taken: dict[str, Said] = {}
         changed: list[dict[str, Any]] = []
         names = sorted({dataset for dataset, _ in news})
         for first in range(0, len(names), _ASKED_COUNT):
             for row in connection.execute(_standing(names[first : first + _ASKED_COUNT])):
-                stored = news.get((row.dataset, row.node))
-                if stored is None:
+                facts = news.get((row.dataset, row.node))
+                if facts is None:
                     continue  # another node publishes it
-                taken[row.dataset, row.node] = stored
+                taken[row.dataset] = row.node, facts
+                stored = _stored(facts)
                 if (row.update_frequency, row.next_update, row.footprint, row.period) != stored:
                     changed.append(_row(row.dataset, stored, now))
         if changed:
@@ -61,7 +66,7 @@ class DatasetFacts:
             )
         return taken
 
-    def remember(self, taken: Mapping[tuple[str, str], Stored]) -> None:
+    def remember(self, taken: Mapping[str, Said]) -> None:
         """What `take` answered is committed."""
         self._known.update(taken)
 

@@ -25,7 +25,7 @@ from core.clock import format_instant, parse_instant
 from core.errors import InvalidInput, SynclineError, Unavailable
 from core.logs import get_logger
 from core.names import NodeName, PartnerId
-from hub.overview.report import Report, parsed, read_report
+from hub.overview.report import Report, ReportReader, parsed
 from hub.services.alarms import Alarms
 from hub.services.context import Caller, Context
 from hub.services.dataset_facts import DatasetFacts
@@ -89,6 +89,7 @@ class FleetService:
         self._events = events
         self._alarms = Alarms(context, translog)
         self._facts = DatasetFacts()
+        self._reader = ReportReader(context.limits)
         self._lock = threading.Lock()
         self._committing = threading.Lock()
         self._waiting: dict[tuple[str, str], _Waiting] = {}
@@ -113,7 +114,7 @@ class FleetService:
         now = self._context.clock.now()
         try:
             self._check_pace(caller)
-            report = read_report(status_json, now, self._limits)
+            report = self._reader.read(caller.partner, caller.node, status_json, now)
         except SynclineError as error:
             self._refused(caller, error)
             raise

@@ -187,6 +187,21 @@ def test_an_impostor_in_the_same_commit_takes_nothing_from_the_owner(federation:
     assert [row.update_frequency for row in facts(federation)] == ["daily"]
 
 
+def test_a_dataset_that_moves_to_another_node_and_back_is_what_its_node_says(federation: TestFederation):
+    publish(federation, "la-dgm", "geo", {"a": b"1"}, read=["th-dmr"])
+    federation.enrol("la-dgm", "mirror-2")
+    moves = (
+        ("la-dgm", "main", "daily"),
+        ("la-dgm/mirror-2", "mirror-2", "weekly"),
+        ("la-dgm", "main", "daily"),
+    )
+    for who, node, word in moves:
+        with federation.hub.context.database.write() as connection:
+            connection.execute(schema.datasets.update().values(node=node))
+        tell(federation, who, publish=[{"dataset": GEO, "update_frequency": word}])
+        assert [row.update_frequency for row in facts(federation)] == [word]
+
+
 def test_what_is_said_of_a_dataset_before_its_first_version_is_taken_when_it_is_there(
     federation: TestFederation,
 ):

@@ -12,14 +12,14 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from core.clock import DAY_S, format_instant
 from core.limits import Limits
 from hub.alerts.outbox import ChannelTrouble
 from hub.config_operator import AlertsTable
-from hub.overview.attention_of_nodes import SeenNode, of_node
+from hub.overview.attention_of_nodes import SeenNode, Told
 from hub.overview.found import Found
 from hub.overview.model import Attention, HubView, Message
 from hub.services.content import Use
@@ -74,7 +74,8 @@ class Request:
 class Situation:
     """What is known now. `command`: how the operator calls `syncline-hub`. `started`: when the hub began to
     run. `keys_within`: the administrators' keys are in the hub's own directory. `restored`: its log waits for
-    the administrators to continue it, and the hub refuses to run."""
+    the administrators to continue it, and the hub refuses to run. `told`: what was said of nodes at the last
+    look."""
 
     now: datetime
     limits: Limits
@@ -97,6 +98,7 @@ class Situation:
     late: Mapping[str, int]
     channels: Sequence[ChannelTrouble] = ()
     restored: bool = False
+    told: Told = field(default_factory=Told)
 
 
 def attention(situation: Situation) -> tuple[Attention, ...]:
@@ -208,10 +210,8 @@ def _of_nodes(situation: Situation) -> Iterator[Attention]:
     patience = timedelta(seconds=limits.reports_missed_max * limits.report_every_s)
     started = situation.started
     listens = situation.hub.running and (started is None or situation.now - started > patience)
-    for each in situation.nodes:
-        if each.line.state == "silent" and not listens:
-            continue
-        yield from of_node(each, situation.now, limits, situation.alerts.disk_days)
+    nodes = (each for each in situation.nodes if listens or each.line.state != "silent")
+    yield from situation.told.of(nodes, situation.now, limits, situation.alerts.disk_days)
 
 
 def _of_quotas(situation: Situation) -> Iterator[Attention]:

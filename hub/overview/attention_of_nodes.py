@@ -2,11 +2,12 @@
 
 for each in of_node(SeenNode(line, report), now, limits, disk_days=7.0):
     each.message
+Told().of(nodes, now, limits, disk_days=7.0)         # of all; what was said a moment ago is not made again
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from core.clock import DAY_S, format_instant
 from core.limits import Limits
@@ -19,6 +20,7 @@ _WAITS_FOR_OWNER = "waiting for approval"
 #: What the node complains of itself is not told twice.
 _OWN_CLOCK, _OWN_CERTIFICATE = "clock", "certificate"
 _GRAVE = frozenset({"Untrusted", "Corrupt"})
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +31,63 @@ class SeenNode:
     report: Report
 
 
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What was said of a node, what it was made of, and the time in which it holds."""
+
+    seen: SeenNode
+    made_of: tuple[Limits, float]
+    made: datetime
+    until: datetime
+    found: tuple[Attention, ...]
+
+
+class Told:
+    """Keeps what it has said of each node while its line and its report are the same objects, and no instant
+    has passed at which it would say something else. Its caller serialises."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], _Said] = {}
+
+    def of(
+        self, nodes: Iterable[SeenNode], now: datetime, limits: Limits, disk_days: float
+    ) -> Iterator[Attention]:
+        """What needs a person, node by node; see `of_node`."""
+        known, made_of = dict[tuple[str, str], _Said](), (limits, disk_days)
+        for seen in nodes:
+            key = seen.line.partner, seen.line.node
+            said = self._known.get(key)
+            if (
+                said is None
+                or said.seen.line is not seen.line
+                or said.seen.report is not seen.report
+                or not said.made <= now < said.until
+                or said.made_of != made_of
+            ):
+                until = min((turn for turn in _turns(seen, now, limits) if turn >= now), default=_NEVER)
+                said = _Said(seen, made_of, now, until, tuple(of_node(seen, now, limits, disk_days)))
+            known[key] = said
+            yield from said.found
+        self._known = known
+
+
+def _turns(seen: SeenNode, now: datetime, limits: Limits) -> Iterator[datetime]:
+    """The instants at which something else is said, though line and report are the same."""
+    expires, last = seen.report.certificate_expires, seen.line.last_seen
+    if expires is not None:
+        yield expires
+        yield expires - _due_before(limits)
+    if seen.line.state == "silent" and last is not None:
+        yield last + timedelta(seconds=_silent_s(last, now) + 1)
+
+
 def of_node(seen: SeenNode, now: datetime, limits: Limits, disk_days: float) -> Iterator[Attention]:
     """What needs a person; of a silent node, that alone, and when its certificate ends."""
     line, report = seen.line, seen.report
     if line.state == "left" or line.last_seen is None:
         return
     if line.state == "silent":
-        since_s = int((now - line.last_seen).total_seconds())
-        yield Found("node-silent", line.partner, line.node).error(since_s=since_s)
+        yield Found("node-silent", line.partner, line.node).error(since_s=_silent_s(line.last_seen, now))
         yield from _certificate(seen, now, limits)
         return
     if line.state == "stuck":
@@ -102,7 +153,16 @@ def _certificate(seen: SeenNode, now: datetime, limits: Limits) -> Iterator[Atte
     who, said = (seen.line.partner, seen.line.node), format_instant(expires)
     if expires <= now:
         yield Found("node-certificate-expired", *who, remedy="node-certificate").error(expires=said)
-    elif expires - now < timedelta(seconds=limits.certificate_valid_s / 4):
+    elif expires - now < _due_before(limits):
         yield Found("node-certificate-due", *who, remedy="node-certificate").warning(
             expires=said, urgent=False
         )
+
+
+def _due_before(limits: Limits) -> timedelta:
+    """Nodes renew at half of a certificate's life: with a quarter left, something is wrong."""
+    return timedelta(seconds=limits.certificate_valid_s / 4)
+
+
+def _silent_s(last_seen: datetime, now: datetime) -> int:
+    return int((now - last_seen).total_seconds())

@@ -58,7 +58,7 @@ class DatasetReader:
     def counts(self, state: ShelfState | None = None) -> dict[Freshness, int]:
         """How many datasets are fresh, due, late, unknown; the others' words are missing."""
         state, now = state or self.state(), self._context.clock.now()
-        return dict(Counter(state.freshness(name, now) for name in state.heads))
+        return state.counts(now)
 
     def late_by_owner(self, state: ShelfState | None = None) -> dict[str, int]:
         """How many datasets of each owner are late; owners without one are missing."""

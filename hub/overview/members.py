@@ -6,10 +6,11 @@
 
     for member in members(connection, hub.registry.membership(connection), now):
         member.partner, member.standing, member.nodes
+    MemberReader().read(connection, membership, now)          # the same, for who asks every second
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -23,6 +24,12 @@ from hub.storage import schema
 from security.registry import ACTIVE, REVOKED
 
 _ACCEPTED = "accepted"
+_DEPARTED = sa.select(schema.departures.c.partner, schema.departures.c.node)
+_JOINED = (
+    sa.select(schema.enrolments.c.partner, schema.enrolments.c.node, sa.func.max(schema.enrolments.c.joined))
+    .where(schema.enrolments.c.joined.is_not(None))
+    .group_by(schema.enrolments.c.partner, schema.enrolments.c.node)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +53,35 @@ class PartnerMember:
 
 def members(connection: sa.Connection, membership: Membership, now: datetime) -> list[PartnerMember]:
     """Every partner of the registry by id, then those who are to be."""
-    gone = _departed(connection)
-    joined = _joined(connection)
+    return MemberReader().read(connection, membership, now)
+
+
+class MemberReader:
+    """Keeps the partners of the registry while registry, suspensions, departures and enrolments say what they
+    said: these are read each time, and compared. Its caller serialises."""
+
+    def __init__(self) -> None:
+        self._known: tuple[object, list[PartnerMember], set[str]] | None = None
+
+    def read(self, connection: sa.Connection, membership: Membership, now: datetime) -> list[PartnerMember]:
+        """Every partner of the registry by id, then those who are to be."""
+        gone, joined = _departed(connection), _joined(connection)
+        made_of = (
+            membership.registry.registry,
+            membership.suspended,
+            gone,
+            joined,
+            membership.members.keys() & gone,
+        )
+        if self._known is None or self._known[0] != made_of:
+            found = _listed(membership, gone, {(row[0], row[1]): parse_instant(row[2]) for row in joined})
+            self._known = made_of, found, {each.partner for each in found}
+        return [*self._known[1], *_to_be(connection, self._known[2], now)]
+
+
+def _listed(
+    membership: Membership, gone: set[tuple[str, str]], joined: Mapping[tuple[str, str], datetime]
+) -> list[PartnerMember]:
     found: list[PartnerMember] = []
     for entry in membership.registry.registry.partners:
         nodes = tuple(
@@ -60,7 +94,7 @@ def members(connection: sa.Connection, membership: Membership, now: datetime) ->
         )
         standing = _standing(entry.state, entry.id in membership.suspended, entry.id, nodes, gone)
         found.append(PartnerMember(entry.id, dict(entry.names), standing, nodes))
-    return [*found, *_to_be(connection, {each.partner for each in found}, now)]
+    return found
 
 
 def _standing(
@@ -75,21 +109,15 @@ def _standing(
 
 
 def _departed(connection: sa.Connection) -> set[tuple[str, str]]:
-    table = schema.departures
-    return {(row.partner, row.node) for row in connection.execute(sa.select(table.c.partner, table.c.node))}
+    return {(row[0], row[1]) for row in connection.execute(_DEPARTED)}
 
 
-def _joined(connection: sa.Connection) -> dict[tuple[str, str], datetime]:
-    table = schema.enrolments
-    rows = connection.execute(
-        sa.select(table.c.partner, table.c.node, sa.func.max(table.c.joined).label("joined"))
-        .where(table.c.joined.is_not(None))
-        .group_by(table.c.partner, table.c.node)
-    )
-    return {(row.partner, row.node): parse_instant(row.joined) for row in rows}
+def _joined(connection: sa.Connection) -> list[tuple[str, str, str]]:
+    """Partner, node, and when it last asked to be enrolled."""
+    return [(row[0], row[1], row[2]) for row in connection.execute(_JOINED)]
 
 
-def _to_be(connection: sa.Connection, known: set[str], now: datetime) -> list[PartnerMember]:
+def _to_be(connection: sa.Connection, known: Collection[str], now: datetime) -> list[PartnerMember]:
     """Partners with an invitation or a request that is open, and no entry yet."""
     table = schema.enrolments
     rows = connection.execute(

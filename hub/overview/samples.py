@@ -27,6 +27,17 @@ STEPS = 48
 _STEP_S = 1800
 _STATES = frozenset(WORST_FIRST)
 
+_ROWS = (
+    sa.select(schema.node_samples)
+    .where(schema.node_samples.c.time >= sa.bindparam("since"))
+    .order_by(schema.node_samples.c.time)
+)
+_COUNT = (
+    sa.select(sa.func.count())
+    .select_from(schema.node_samples)
+    .where(schema.node_samples.c.time >= sa.bindparam("since"))
+)
+
 
 @dataclass(slots=True)
 class Line:
@@ -62,20 +73,23 @@ class Samples:
         self._limits = limits
         self._lock = threading.Lock()
         self._lines: dict[Key, Line] = {}
-        self._since: str | None = None
+        self._since: str | None = None  # the newest second of which samples were read, and how many
+        self._seen = 0
 
     def read(self, connection: sa.Connection, now: datetime) -> Mapping[Key, Line]:
         """By partner and node, as `connection` sees them."""
-        table = schema.node_samples
         with self._lock:
+            if self._since is not None:
+                # By the index alone: at most looks nothing is new, and the newest second has a row of each node.
+                if connection.execute(_COUNT, {"since": self._since}).scalar_one() == self._seen:
+                    return self._lines
             since = self._since or format_instant(now - timedelta(seconds=STEPS * _STEP_S))
-            rows = connection.execute(
-                sa.select(table).where(table.c.time >= since).order_by(table.c.time)
-            ).all()
+            rows = connection.execute(_ROWS, {"since": since}).all()
             for row in rows:
                 self._add(row)
             if rows:
                 self._since = rows[-1].time
+                self._seen = sum(row.time == self._since for row in rows)
             return self._lines
 
     def _add(self, row: Any) -> None:

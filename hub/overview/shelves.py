@@ -11,6 +11,7 @@ declare (`dataset_facts`) is read again by its time.
 
 import json
 import threading
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -75,6 +76,20 @@ class ShelfState:
         if turns is None:
             return "fresh" if self._keeps_its_promise(dataset) else "unknown"
         return "fresh" if now < turns[0] else "due" if now < turns[1] else "late"
+
+    def counts(self, now: datetime) -> dict[Freshness, int]:
+        """How many datasets are fresh, due, late, unknown; the others' words are missing."""
+        late = due = fresh = 0
+        for turns in self.turns.values():
+            if now < turns[0]:
+                fresh += 1
+            elif now < turns[1]:
+                due += 1
+            else:
+                late += 1
+        others = Counter(self.freshness(name, now) for name in self.heads.keys() - self.turns.keys())
+        counted: dict[Freshness, int] = {"fresh": fresh, "due": due, "late": late, "unknown": 0}
+        return {word: count for word in counted if (count := counted[word] + others[word])}
 
     def of_owner(self, owner: str) -> list[Head]:
         """The datasets of one owner."""

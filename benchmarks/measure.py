@@ -44,7 +44,7 @@ def cost_of(
     for pid in services:
         with contextlib.suppress(OSError):
             Path(f"/proc/{pid}/clear_refs").write_text(_RESET_PEAK)
-    cpu_before = sum(_cpu_of(pid) for pid in services)
+    cpu_before = sum(cpu_seconds_of(pid) for pid in services)
     wire_before = _loopback_bytes()
     start = time.perf_counter()
     process = subprocess.Popen(
@@ -60,7 +60,7 @@ def cost_of(
     if process.returncode != 0:
         raise subprocess.CalledProcessError(process.returncode, command, output)
     _await_children(services)  # sshd counts a connection's CPU when that has ended
-    cpu = usage.ru_utime + usage.ru_stime + sum(_cpu_of(pid) for pid in services) - cpu_before
+    cpu = usage.ru_utime + usage.ru_stime + sum(cpu_seconds_of(pid) for pid in services) - cpu_before
     own, others = peaks
     return Cost(seconds, cpu, own, others, wire)
 
@@ -90,11 +90,12 @@ def _peaks(groups: Sequence[Sequence[int]]) -> Generator[list[int]]:
 
 def _tree(pid: int) -> Iterator[int]:
     yield pid
-    for child in _children(pid):
+    for child in children_of(pid):
         yield from _tree(child)
 
 
-def _children(pid: int) -> list[int]:
+def children_of(pid: int) -> list[int]:
+    """The processes that it has started and that run still."""
     try:
         return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except OSError:
@@ -103,11 +104,12 @@ def _children(pid: int) -> list[int]:
 
 def _await_children(services: Sequence[int]) -> None:
     until = time.monotonic() + _QUIET_S
-    while any(_children(pid) for pid in services) and time.monotonic() < until:
+    while any(children_of(pid) for pid in services) and time.monotonic() < until:
         time.sleep(0.01)
 
 
-def _cpu_of(pid: int) -> float:
+def cpu_seconds_of(pid: int) -> float:
+    """What the process has spent, and those that it has waited for."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     # utime, stime and those of its ended children, in clock ticks (proc(5))
     return sum(int(fields[i]) for i in (11, 12, 13, 14)) / _TICKS

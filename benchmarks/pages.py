@@ -27,7 +27,7 @@ from typing import Any, Self
 from benchmarks.browsing import Asked, Browser, Readers
 from benchmarks.large_fleet import NODE, LargeFleet, seed
 from benchmarks.large_report import report_of
-from benchmarks.measure import peak_bytes_of, resident_bytes_of
+from benchmarks.measure import children_of, cpu_seconds_of, peak_bytes_of, resident_bytes_of
 from core.clock import SystemClock
 from core.errors import SynclineError
 from deploy.demo.federation import Federation, free_ports
@@ -37,6 +37,15 @@ from sync.manifest import build
 
 _MIB = 1024 * 1024
 _PUBLISH_EVERY_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """By one process: of a processor, and of memory."""
+
+    cpu_share: float
+    resident_bytes: int
+    peak_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +62,8 @@ class Measured:
     refused: dict[str, int]
     report_s: list[float]
     hub_info_s: list[float]
-    cpu_share: float
-    resident_bytes: int
-    peak_bytes: int
+    hub: Used
+    pages_process: Used
     published: int
     problems: list[str]
     complaints: list[str]
@@ -133,10 +141,11 @@ class Scene:
 
     def measure(self, seconds: float, *, readers: int, listeners: int) -> Measured:
         """Let people look for so long."""
-        pid, pages = self._federation.process_id("hub"), pages_of(self.fleet)
+        hub, pages = self._federation.process_id("hub"), pages_of(self.fleet)
         with contextlib.closing(self.browser()) as browser:
             for addresses in pages.values():  # a first look at each: a hub that has just started reads a lot
                 browser.get(addresses[0])
+        [serving] = children_of(hub)
         with (
             _Publisher(self.fleet, self._published) as publisher,
             Readers(
@@ -144,9 +153,10 @@ class Scene:
             ) as people,
         ):
             self._tell("begin")
-            cpu, begun = _cpu_s(pid), time.monotonic()
+            cpu, begun = {pid: cpu_seconds_of(pid) for pid in (hub, serving)}, time.monotonic()
             people.count(seconds)
-            spent_s, cpu_s = time.monotonic() - begun, _cpu_s(pid) - cpu
+            spent_s = time.monotonic() - begun
+            used = {pid: _used(pid, before, spent_s) for pid, before in cpu.items()}
             self._tell("end")
             counted: dict[str, Any] = json.loads(self._answer())
         self._published += publisher.count
@@ -162,9 +172,8 @@ class Scene:
             refused=counted["refused"],
             report_s=counted["report_s"],
             hub_info_s=counted["hub_info_s"],
-            cpu_share=cpu_s / spent_s,
-            resident_bytes=resident_bytes_of(pid),
-            peak_bytes=peak_bytes_of(pid),
+            hub=used[hub],
+            pages_process=used[serving],
             published=publisher.count,
             problems=[*people.problems, *publisher.problems],
             complaints=[line for line in lines if '"error"' in line or "Traceback" in line],
@@ -239,9 +248,9 @@ def _given(fleet: LargeFleet, every_s: float) -> dict[str, Any]:
     }
 
 
-def _cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # utime, stime: proc(5)
+def _used(pid: int, cpu_before_s: float, spent_s: float) -> Used:
+    share = (cpu_seconds_of(pid) - cpu_before_s) / spent_s
+    return Used(share, resident_bytes_of(pid), peak_bytes_of(pid))
 
 
 def percentile(seconds: Sequence[float], share: float) -> float:
@@ -261,6 +270,13 @@ def figures(measured: Measured) -> dict[str, Any]:
             "max_ms": round(1000 * max(asked, default=0), 1),
         }
 
+    def use(used: Used) -> dict[str, float]:
+        return {
+            "cpu_share": round(used.cpu_share, 2),
+            "resident_mib": used.resident_bytes // _MIB,
+            "peak_mib": used.peak_bytes // _MIB,
+        }
+
     every = [seconds for each in measured.pages.values() for seconds in each.seconds]
     again = [seconds for each in measured.refreshes.values() for seconds in each.seconds]
     return {
@@ -277,9 +293,8 @@ def figures(measured: Measured) -> dict[str, Any]:
         "GetHubInfo": of(measured.hub_info_s),
         "reports_per_second": round(measured.accepted / measured.seconds, 1),
         "refused": measured.refused,
-        "cpu_share": round(measured.cpu_share, 2),
-        "resident_mib": measured.resident_bytes // _MIB,
-        "peak_mib": measured.peak_bytes // _MIB,
+        "hub": use(measured.hub),
+        "pages process": use(measured.pages_process),
         "published": measured.published,
         "problems": len(measured.problems),
         "complaints": len(measured.complaints),
@@ -328,10 +343,14 @@ def _print(found: dict[str, Any]) -> None:
             str(row.get("kib", "")),
         ]
         print(f"| {name} | {row['count']} | {' | '.join(cells)} |")
-    print(
-        f"\nThe hub: {found['cpu_share']:.0%} of a core, {found['resident_mib']} MiB resident"
-        f" (peak {found['peak_mib']}); {found['reports_per_second']} reports a second accepted.\n"
-    )
+    print()
+    for who in ("hub", "pages process"):
+        used = found[who]
+        print(
+            f"The {who}: {used['cpu_share']:.0%} of a core, {used['resident_mib']} MiB resident"
+            f" (peak {used['peak_mib']})."
+        )
+    print(f"{found['reports_per_second']} reports a second were accepted.\n")
     print(json.dumps(found))
 
 

@@ -162,10 +162,12 @@ def test_a_daemon_that_is_stopped_during_a_transfer_ends_cleanly_and_resumes(
 
 
 def test_a_killed_hub_takes_its_pages_with_it_and_is_started_again_at_once(world: World):
+    assert world.hub_process is not None
+    world.hub_process.stop()
     port = world.serve_pages()
-    first = world.start_hub()
+    serving = world.start_hub()
     wait_until(lambda: page(port) == 200, "the pages")
-    first.kill()
+    serving.kill()
     world.start_hub()
     wait_until(lambda: page(port) == 200, "the pages, again")
 

@@ -15,7 +15,7 @@ Making one: `current.successor(now).with_partner(partner)`, then `sign_registry(
 Format: docs/formats/registry.md.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -118,14 +118,6 @@ class Registry:
     def with_administrators(self, administrators: Administrators) -> "Registry":
         """With other administrators; both the old and the new ones must sign."""
         return replace(self, administrators=administrators)
-
-    def with_cas(self, cas: Iterable[bytes]) -> "Registry":
-        """With other certificate authorities (DER)."""
-        return replace(self, cas=tuple(cas))
-
-    def with_hub_keys(self, hub_keys: Iterable[PublicKey]) -> "Registry":
-        """With other hub keys."""
-        return replace(self, hub_keys=tuple(hub_keys))
 
     def with_log(self, log: RegistryLog) -> "Registry":
         """With one more log."""

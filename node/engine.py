@@ -19,6 +19,7 @@ from core.errors import SynclineError, Untrusted
 from core.logs import get_logger
 from core.names import DatasetId, NodeName
 from core.progress import NullProgress, Progress
+from node import restoring
 from node.alarms import ALARM, HISTORY, Alarm, Alarms, summary
 from node.board_progress import BoardProgress
 from node.config import PublishSection
@@ -57,6 +58,7 @@ class Engine:
 
     def __init__(self, session: Session, *, stopping: Callable[[], bool] = lambda: False) -> None:
         self._session = session
+        restoring.take_over(session.state, format_instant(session.clock.now()))
         self._stopping = stopping
         self._reception = Reception(session)
         self.greet = self._reception.greet

@@ -77,7 +77,7 @@ class NodeIdentity:
             raise Corrupt(
                 f"{self.directory / departure.CERTIFICATE} is not a certificate",
                 remedy="remove it; the node renews it with its signing key",
-                reason="BADdeparture.CERTIFICATE",
+                reason="BAD_CERTIFICATE",
             ) from error
         if not isinstance(public, EllipticCurvePublicKey):
             raise Corrupt(f"{self.directory / departure.CERTIFICATE} is for a key of another kind")
@@ -124,7 +124,7 @@ class NodeIdentity:
     def accept_certificate(self, chain_pem: bytes, cas: Sequence[bytes], csr: bytes, now: datetime) -> None:
         """Check that `cas` (DER) issued the certificate for the key in `csr`, then use it from now on.
 
-        Older TLS keys are removed afterwards. Raises `Untrusted` (BADdeparture.CERTIFICATE).
+        Older TLS keys are removed afterwards. Raises `Untrusted` (BAD_CERTIFICATE).
         """
         key = self.tls_key_of(csr).public_key()
         certificates.check_issued(chain_pem, list(cas), key, now)

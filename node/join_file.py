@@ -51,6 +51,7 @@ class JoinFile:
     ca_pem: bytes = field(repr=False)
     token: bytes = field(repr=False)
     expires: datetime
+    replace: bool = False  # it puts this node in the place of one whose machine is lost
 
     @property
     def ca_der(self) -> bytes:
@@ -59,7 +60,7 @@ class JoinFile:
 
     def to_json(self) -> dict[str, Any]:
         """As it stands in the file."""
-        return {
+        table: dict[str, Any] = {
             "v": 1,
             "federation": self.federation,
             "partner": self.partner,
@@ -73,6 +74,7 @@ class JoinFile:
             "token": self.token.decode("ascii"),
             "expires": format_instant(self.expires),
         }
+        return table | ({"replace": True} if self.replace else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +180,7 @@ def _read(value: object, limits: Limits) -> JoinFile:
         ca_pem=fields.text("ca", _PEM_BYTES_MAX, lines=True).encode(),
         token=fields.text("token", _TOKEN_BYTES_MAX).encode(),
         expires=parse_instant(fields.text("expires")),
+        replace=_replaces(fields),
     )
     fields.finish()
     try:
@@ -185,6 +188,14 @@ def _read(value: object, limits: Limits) -> JoinFile:
     except ValueError:
         raise InvalidInput("its certificate authority is not a certificate") from None
     return made
+
+
+def _replaces(fields: Fields) -> bool:
+    if "replace" not in fields:
+        return False
+    if fields.raw("replace") is not True:
+        raise InvalidInput("replace is true, or it is not there")
+    return True
 
 
 def _keys(value: object, limits: Limits) -> list[str]:

@@ -10,7 +10,8 @@ from core.clock import format_instant
 from core.errors import SynclineError
 from core.logs import get_logger
 from core.names import DatasetId
-from node.publish import PublishOutcome, PublishState, dataset_status
+from node.publish import PublishOutcome, PublishState, dataset_status, unlisted
+from node.publish.records import PublishRecords
 from node.results import Result
 from node.session import Session
 from node.subscribe import MirrorOutcome, MirrorState
@@ -45,8 +46,11 @@ def published(session: Session, dataset: DatasetId, outcome: PublishOutcome) -> 
     if outcome.state is not PublishState.WAITING or outcome.manifest_id is not None:
         # Else the hub's head waits for a person, and the folder was not even looked at.
         changes["last_scan"] = now
+    known = next((each for each in session.board.report.publish if each.dataset == dataset), None)
+    if known is None or known.last_version is None or known.seq != outcome.seq:
+        at_once = outcome.changed and known is not None and known.seq is not None
+        changes["last_version"] = now if at_once else _signed_at(session, dataset)
     if outcome.changed:
-        changes["last_version"] = now
         log.info(
             "published",
             dataset=dataset,
@@ -71,6 +75,13 @@ def published(session: Session, dataset: DatasetId, outcome: PublishOutcome) -> 
         again_at=outcome.again_at,
         retry=outcome.unsettled,
     )
+
+
+def _signed_at(session: Session, dataset: DatasetId) -> str | None:
+    """When the newest version was signed: of a first one just now, of one learnt from the hub long ago."""
+    head = PublishRecords(session.state, dataset).head()
+    manifest = None if head is None else unlisted.signed(head, dataset, session.limits)
+    return None if manifest is None else format_instant(manifest.created)
 
 
 def mirrored(session: Session, outcomes: Sequence[MirrorOutcome]) -> list[Result]:

@@ -16,13 +16,14 @@ from core.errors import Conflict, InvalidInput
 from core.names import PartnerId
 from hub.services import acts
 from hub.services.context import Context
+from hub.services.invitations import LAPSED
 from hub.services.registry import RegistryService, Signed
 from hub.services.translog import Record, TransparencyLog
 from hub.storage import schema
 from security.keys import Signer
 from security.members import REVOKED, RegistryAuditor
 
-_GONE = ("expired", "rejected")
+_GONE = (*LAPSED, "rejected")
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from core.names import NodeName, PartnerId
 from hub.services import acts
 from hub.services.certificates import NodeCertificates
 from hub.services.context import Context
-from hub.services.invitations import EXPIRED, INVITED, JOINED, Invitations
+from hub.services.invitations import EXPIRED, INVITED, JOINED, WITHDRAWN, Invitations
 from hub.services.registry import RegistryService, Signed
 from hub.services.translog import Record, TransparencyLog, told_by
 from hub.storage import schema
@@ -63,8 +63,8 @@ class Enrolment:
     """One invitation and what became of it.
 
     `state`: invited, pending (joined, waits for the operator), accepted (approved, waits for the
-    administrators' signatures), approved, rejected, replaced, expired. `fingerprint` is None before the
-    node has joined.
+    administrators' signatures), approved, rejected, replaced, left, expired, withdrawn, superseded (by a
+    newer one). `fingerprint` is None before the node has joined.
     """
 
     partner: PartnerId
@@ -113,7 +113,8 @@ class EnrolmentService:
     def join(self, envelope: bytes, token: str | bytes, csr_der: bytes) -> EnrolmentState:
         """Take a join statement. Safe to repeat with the same bytes.
 
-        Raises `Denied` (reasons TOKEN_UNKNOWN, TOKEN_EXPIRED, TOKEN_USED), `Untrusted` when a proof or a
+        Raises `Denied` (reasons TOKEN_UNKNOWN, TOKEN_EXPIRED, TOKEN_WITHDRAWN,
+        TOKEN_SUPERSEDED, TOKEN_USED), `Untrusted` when a proof or a
         binding fails.
         """
         with self._database.read() as connection:
@@ -131,12 +132,7 @@ class EnrolmentService:
                         reason="TOKEN_USED",
                     )
                 return _state(row.state)
-            if row.state != INVITED or self._clock.now() >= parse_instant(row.expires):
-                raise Denied(
-                    "this token has expired or was withdrawn",
-                    remedy="ask the hub's operator for a new join file",
-                    reason="TOKEN_EXPIRED",
-                )
+            self._invitations.check_open(row)
             self._check_binding(verified.statement, row)
             self._take(connection, row, verified, csr_der)
         if row.approve_on_join:
@@ -206,7 +202,7 @@ class EnrolmentService:
         with self._database.write(visible=False) as connection:
             waiting = self._waiting(connection, partner, node, _OPEN)
             for row in waiting:
-                state = EXPIRED if row.state == INVITED else REJECTED
+                state = WITHDRAWN if row.state == INVITED else REJECTED
                 connection.execute(table.update().where(table.c.number == row.number).values(state=state))
                 connection.execute(
                     queued.update()

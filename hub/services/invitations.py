@@ -9,10 +9,11 @@ import json
 import secrets
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
-from core.clock import format_instant
+from core.clock import format_instant, parse_instant
 from core.errors import Conflict, Denied, InvalidInput, Unavailable
 from core.names import NodeName, PartnerId, check_node, check_partner
 from hub.services import acts
@@ -21,6 +22,7 @@ from hub.services.context import Context
 from hub.services.registry import RegistryService
 from hub.services.translog import Record, TransparencyLog, told_by
 from hub.storage import schema
+from security.canonical import JSON
 from security.digests import sha256_hex
 from security.fields import encode_base64
 from security.registry import REVOKED
@@ -29,6 +31,11 @@ TOKEN_BYTES = 32
 INVITED = "invited"
 JOINED = "pending"
 EXPIRED = "expired"
+WITHDRAWN = "withdrawn"
+SUPERSEDED = "superseded"
+#: Of an invitation that opens nothing any more, and led to no member. A hub of an earlier release wrote
+#: `expired` for all of them; now that is only what the clock says.
+LAPSED = (EXPIRED, WITHDRAWN, SUPERSEDED)
 
 
 class Invitations:
@@ -86,7 +93,7 @@ class Invitations:
             connection.execute(
                 table.update()
                 .where(table.c.partner == partner, table.c.node == node, table.c.state.in_((INVITED, JOINED)))
-                .values(state=EXPIRED)
+                .values(state=SUPERSEDED)
             )
             connection.execute(
                 table.insert().values(
@@ -112,7 +119,7 @@ class Invitations:
                     detail={"act": "invite", "node": node, "replace": replace, **told_by(by)},
                 ),
             )
-        return self._join_file(partner, names, node, first, token, expires)
+        return self._join_file(partner, names, node, first, token, expires, replace=replace)
 
     def _join_file(
         self,
@@ -122,9 +129,11 @@ class Invitations:
         first: sa.Row[str, bytes],
         token: str,
         expires: datetime,
+        *,
+        replace: bool,
     ) -> bytes:
         federation = self._context.federation
-        file = {
+        file: dict[str, JSON] = {
             "v": 1,
             "federation": federation.id,
             "partner": partner,
@@ -138,7 +147,24 @@ class Invitations:
             "token": token,
             "expires": format_instant(expires),
         }
+        if replace:
+            file["replace"] = True
         return (json.dumps(file, ensure_ascii=False, indent=1) + "\n").encode("utf-8")
+
+    def check_open(self, row: sa.Row[Any]) -> None:
+        """Whether who has this invitation's token may use it now; it may know why not. Raises `Denied`."""
+        if row.state == INVITED and self._clock.now() < parse_instant(row.expires):
+            return
+        if row.state == INVITED:
+            message, reason = f"this invitation has expired, on {row.expires}", "TOKEN_EXPIRED"
+        elif row.state == SUPERSEDED:
+            message, reason = "a newer join file was made for this node: this one is void", "TOKEN_SUPERSEDED"
+        else:
+            message, reason = "the hub's operator has withdrawn this invitation", "TOKEN_WITHDRAWN"
+        remedy = "ask the hub's operator for a new join file"
+        if row.state == SUPERSEDED:
+            remedy = "use the newest join file, or ask the hub's operator for another"
+        raise Denied(message, remedy=remedy, reason=reason)
 
     def _check_invitable(
         self, connection: sa.Connection, partner: PartnerId, node: NodeName, *, replace: bool

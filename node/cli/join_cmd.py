@@ -9,9 +9,9 @@ from core.clock import SystemClock
 from core.commands import ConfigOption, JsonOption, emit_json, say
 from core.errors import NEEDS_ATTENTION, Denied, Unavailable
 from core.names import NodeName
-from node import enrol
+from node import enrol, restoring
 from node.cli.opening import Opened, open_node
-from node.state import StateLock
+from node.state import DATABASE_NAME, StateLock
 
 
 def join(
@@ -28,8 +28,12 @@ def join(
     opened = open_node(ctx, config, folders=False, log_level="warning")
     with StateLock(opened.state_dir):
         outcome = ask(opened, file)
+        note = _of_a_lost_state(opened, file)
         if not as_json:
             introduce(outcome)
+            if note:
+                say(note)
+                say()
         if outcome.state is enrol.EnrolmentState.PENDING:
             timeout_s = None if wait else 0
             if wait and not as_json:
@@ -63,6 +67,28 @@ def ask(opened: Opened, file: Path) -> enrol.JoinOutcome:
         passphrase=opened.passphrase,
         config_path=opened.config_path,
     )
+
+
+def _of_a_lost_state(opened: Opened, file: Path) -> str:
+    """What joining with this file means for a state that is lost; empty where none is."""
+    replaces = enrol.read_join_file(file).replace
+    if restoring.is_under_way(opened.state_dir):
+        if replaces:
+            return (
+                "A restoring was begun here: once approved, it goes on when the node starts,"
+                f" or with: syncline-node restore {file}"
+            )
+        restoring.end(opened.state_dir)
+        return (
+            "The restoring that was begun here is given up, since this file replaces no node:"
+            " what was published under this name before waits for syncline-node approve."
+        )
+    if replaces and not (opened.state_dir / DATABASE_NAME).exists():
+        return (
+            "This file replaces a node, and its state is not here. If it is lost, run instead:"
+            f" syncline-node restore {file}"
+        )
+    return ""
 
 
 def introduce(outcome: enrol.JoinOutcome) -> None:

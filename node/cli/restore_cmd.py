@@ -6,21 +6,17 @@ from typing import Annotated, Any
 
 import typer
 
-from core import durable
 from core.clock import SystemClock, format_instant
 from core.commands import ConfigOption, JsonOption, emit_json, say
-from core.errors import Conflict, Denied
+from core.errors import Conflict, Denied, InvalidInput
 from core.logs import printable
 from core.names import NodeName
-from node import enrol
+from node import enrol, restoring
 from node.cli.join_cmd import ask, introduce
 from node.cli.opening import Opened, open_node
-from node.materialise import system_errors
 from node.publish import recover
+from node.publish.records import PublishRecords
 from node.state import DATABASE_NAME, StateLock
-
-#: In the state directory while this command has not come to its end.
-_UNDER_WAY = "restoring"
 
 
 def restore(
@@ -64,8 +60,16 @@ def restore(
 def _begin(opened: Opened, file: Path) -> None:
     """Demand that the state is lost, or that this command was interrupted before."""
     partner, node = opened.settings.partner, NodeName(opened.settings.node.name)
-    enrol.check_meant_for_us(file, partner, node, opened.settings.hub.address)  # before anything is noted
-    if (opened.state_dir / _UNDER_WAY).exists():
+    # Before anything is noted:
+    read = enrol.check_meant_for_us(file, partner, node, opened.settings.hub.address)
+    if not read.replace:
+        raise InvalidInput(
+            f"{file} invites a new node and puts no lost machine out: there is nothing to restore with it",
+            remedy=f"to become a member: syncline-node join {file}; for a lost machine's place ask the"
+            f" operator for a file of: syncline-hub invite {partner} --node {node} --replace",
+            reason="NOT_A_REPLACEMENT",
+        )
+    if restoring.is_under_way(opened.state_dir):
         return
     if (opened.state_dir / DATABASE_NAME).exists():
         raise Conflict(
@@ -73,8 +77,7 @@ def _begin(opened: Opened, file: Path) -> None:
             remedy="start the node (syncline-node run); if that state is to be given up, move it away first",
             reason="STATE_EXISTS",
         )
-    with system_errors(f"writing in {opened.state_dir}"):
-        durable.write_file(opened.state_dir / _UNDER_WAY, b"")
+    restoring.begin(opened.state_dir)
 
 
 def _learn(opened: Opened) -> list[dict[str, Any]]:
@@ -90,6 +93,9 @@ def _learn(opened: Opened) -> list[dict[str, Any]]:
         for section in opened.settings.publish:
             dataset = section.id(partner)
             head = recover.find_head(hub, dataset, keys, session.limits)
+            if head is not None:
+                records, work_dir = PublishRecords(session.state, dataset), opened.state_dir / "work"
+                recover.recover(records, hub, head, work_dir, session.limits)
             manifest = head.manifest.manifest if head and head.manifest else None
             found.append(
                 {
@@ -99,8 +105,7 @@ def _learn(opened: Opened) -> list[dict[str, Any]]:
                     "bytes": manifest.bytes if manifest else None,
                 }
             )
-    with system_errors(f"writing in {opened.state_dir}"):
-        (opened.state_dir / _UNDER_WAY).unlink()
+    restoring.end(opened.state_dir)
     return found
 
 

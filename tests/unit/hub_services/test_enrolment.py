@@ -120,6 +120,28 @@ def test_an_expired_token_is_refused(federation: TestFederation):
     assert [e.state for e in federation.hub.enrolment.list() if e.partner == KH] == ["expired"]
 
 
+def test_who_has_the_token_of_a_withdrawn_invitation_is_told_that_it_was(federation: TestFederation):
+    joiner = Joiner(federation)
+    assert federation.hub.enrolment.reject(KH) == 1
+    assert [e.state for e in federation.hub.enrolment.list() if e.partner == KH] == ["withdrawn"]
+    federation.clock.advance(federation.limits.token_valid_s)  # the operator's word stands, whatever the time
+    with pytest.raises(Denied) as refused:
+        joiner.join()
+    assert refused.value.reason == "TOKEN_WITHDRAWN"
+    assert "withdrawn" in refused.value.message
+    with pytest.raises(Denied) as refused:
+        federation.hub.enrolment.join(joiner.envelope(), "x" + joiner.file["token"][1:], joiner.csr)
+    assert refused.value.reason == "TOKEN_UNKNOWN", "who has no token learns nothing"
+
+
+def test_the_join_file_says_whether_it_replaces_a_node(federation: TestFederation):
+    names = {"en": "GDM"}
+    ordinary = json.loads(federation.hub.enrolment.invite(KH, names, NodeName("main")))
+    assert "replace" not in ordinary
+    replacing = json.loads(federation.hub.enrolment.invite(KH, names, NodeName("main"), replace=True))
+    assert replacing["replace"] is True
+
+
 def test_an_altered_token_is_unknown_and_a_new_invitation_ends_the_old(federation: TestFederation):
     joiner = Joiner(federation)
     with pytest.raises(Denied) as refused:
@@ -128,7 +150,9 @@ def test_an_altered_token_is_unknown_and_a_new_invitation_ends_the_old(federatio
     newer = Joiner(federation)
     with pytest.raises(Denied) as refused:
         joiner.join()
-    assert refused.value.reason == "TOKEN_EXPIRED"
+    assert refused.value.reason == "TOKEN_SUPERSEDED"
+    assert "newest join file" in refused.value.remedy
+    assert [e.state for e in federation.hub.enrolment.list() if e.partner == KH] == ["superseded", "invited"]
     assert newer.join() is EnrolmentState.PENDING
 
 

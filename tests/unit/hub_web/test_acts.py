@@ -119,7 +119,7 @@ def test_suspend_resume_reject_and_revoke(site: Site) -> None:
     assert standing(site) == "active"
     invited(browser)
     browser.act("reject", partner="kh-gdm", node="main")
-    assert site.hub.enrolment.list()[-1].state == "expired"
+    assert site.hub.enrolment.list()[-1].state == "withdrawn"
     browser.act("revoke", partner="la-dgm", again="la-dgn")
     assert standing(site) == "active"  # what was typed to be sure is not its id
     browser.act("revoke", partner="la-dgm", again="la-dgm")

@@ -28,17 +28,22 @@ Became = Literal["done", "queued", "waits", "ready", "refused"]
 
 INVITE, APPROVE, RESUME, REVOKE = "invite", "approve", "resume", "revoke"
 _PENDING = ("pending", "accepted")
+_OPEN = ("invited", *_PENDING)
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What became of an act. `file`: a join file to hand over, called `name`."""
+    """What became of an act. `file`: a join file to hand over, called `name`.
+
+    `is_gone`: the partner has no page any more: it never belonged, and nothing of it waits.
+    """
 
     act: str
     partner: PartnerId
     outcome: Became
     file: bytes = b""
     name: str = ""
+    is_gone: bool = False
 
 
 class Desk:
@@ -103,10 +108,12 @@ class Desk:
         return Done("suspend", partner, "done")
 
     def reject(self, user: str, partner: PartnerId, node: NodeName | None) -> Done:
-        """Raises `InvalidInput` (NOTHING_WAITS)."""
+        """Also withdraws an unused invitation. Raises `InvalidInput` (NOTHING_WAITS)."""
         if self._hub.enrolment.reject(partner, node=node, by=user) == 0:
             raise InvalidInput(f"nothing of {partner} waits here", reason="NOTHING_WAITS")
-        return Done("reject", partner, "done")
+        belongs = any(each.partner.id == partner for each in self._hub.registry.partners())
+        waits = any(each.partner == partner and each.state in _OPEN for each in self._hub.enrolment.list())
+        return Done("reject", partner, "done", is_gone=not belongs and not waits)
 
     def acknowledge(self, user: str, partner: PartnerId, node: NodeName, id_: str, reason: str) -> Done:
         """Raises as `AlarmDesk.acknowledge`."""

@@ -1,7 +1,8 @@
 """The acts of the pages: small forms, each answered by a way back to the page with what became of it.
 
 The guard has checked sender, token and role before (`hub.web.access`); what is asked is checked here and at
-the desk. A failure is said above the page as well: nothing was done then, unless it says so.
+the desk. A failure is said above the page as well: nothing was done then, unless it says so; what was typed
+into a long form stands there again (kept in memory with the notice, never in an address).
 """
 
 from collections.abc import Awaitable, Callable
@@ -31,6 +32,13 @@ _FINGERPRINT_LENGTH_MAX = 300
 _SIGN = "syncline-hub registry sign --keys DIR"
 
 _log = get_logger("hub.web")
+
+#: Fields of the forms that are worth typing once only. Never what must be typed to be sure.
+_KEPT = {
+    "invite": ("partner", "name_en", "name_own", "lang_own", "node", "replace"),
+    "acknowledge": ("partner", "node", "id", "reason"),
+}
+_KEPT_LENGTH_MAX = 1_000
 
 #: What to do with a form, and where to go afterwards.
 _Act = Callable[[str, Form], Done]
@@ -85,13 +93,15 @@ def _endpoint(
                 problem=error.message[:200],
             )
             params: dict[str, str | int | None] = {"problem": error.message, "remedy": error.remedy or "–"}
-            notices.put(session.csrf, Notice("error", Message(code="act.failed", params=params)))
+            kept, typed = _typed(request, form)
+            message = Message(code="act.failed", params=params)
+            notices.put(session.csrf, Notice("error", message, form=kept, typed=typed))
             return RedirectResponse(_back(request, form), 303)
         _log.info("act", act=done.act, partner=done.partner, outcome=done.outcome, user=session.user)
         if done.file:
             return _download(done)
         notices.put(session.csrf, _notice(done))
-        return RedirectResponse(_back(request, form), 303)
+        return RedirectResponse("/" if done.is_gone else _back(request, form), 303)
 
     return endpoint
 
@@ -159,6 +169,14 @@ def _notice(done: Done) -> Notice:
         params: dict[str, str | int | None] = {"partner": done.partner, "act_word": f"act.{done.act}"}
         message = Message(code=f"act.{done.outcome}", params=params)
     return Notice("info", message, _SIGN if done.outcome == "queued" else "")
+
+
+def _typed(request: Request, form: Form) -> tuple[str, dict[str, str]]:
+    """The form's name, and what is to stand in it again."""
+    name = request.url.path.rpartition("/")[2]
+    if name not in _KEPT:
+        return "", {}
+    return name, {each: form.fields.get(each, "")[:_KEPT_LENGTH_MAX] for each in _KEPT[name]}
 
 
 def _back(request: Request, form: Form) -> str:

@@ -13,7 +13,7 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -46,11 +46,16 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What became of an act, said once. `command`: what to run, if something is left to do elsewhere."""
+    """What became of an act, said once. `command`: what to run, if something is left to do elsewhere.
+
+    `form`, `typed`: the form that is to be corrected, and what stands in it already; no secret is among it.
+    """
 
     severity: Severity
     message: Message
     command: str = ""
+    form: str = ""
+    typed: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def render(

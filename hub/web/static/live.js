@@ -45,7 +45,7 @@
     return field.value !== field.defaultValue;
   });
   const isKept = (node) => node.nodeType === 1 && node.tagName === "FORM"
-    && (node.contains(document.activeElement) || isDirty(node));
+    && (node.contains(document.activeElement) || "kept" in node.dataset || isDirty(node));
   const holdsKept = (node) => node.nodeType === 1 && (isKept(node) || [...node.querySelectorAll("form")].some(isKept));
 
   function become(old, fresh) {

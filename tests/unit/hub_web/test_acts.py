@@ -1,6 +1,8 @@
 """Acts from the pages: done, queued, refused; and never by a form that somebody else made."""
 
+import html
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,6 +55,42 @@ def invited(browser: Browser, partner: str = "kh-gdm", **fields: str) -> Answer:
 
 def waiting(site: Site) -> list[ActRequest]:
     return [each for each in site.hub.act_requests.list() if each.outcome is None]
+
+
+def field(page: str, name: str) -> str:
+    found = re.search(rf'<input[^>]* name="{name}"[^>]*>', page)
+    assert found is not None, name
+    value = re.search(r' value="([^"]*)"', found[0])
+    return html.unescape(value[1]) if value else ""
+
+
+# ── what was typed ───────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_mistake_in_an_invitation_costs_no_typing_and_puts_nothing_into_an_address(site: Site) -> None:
+    browser = site.signed_in("vilay")
+    typed = {"partner": "kh-gdm", "name_en": 'Geology "& <Mines>', "name_own": "ភូគព្ភ", "node": "second"}
+    answer = browser.act("invite", **typed, lang_own="not a language", replace="yes")
+    assert answer.header("location") == "/"
+    page = browser.get("/").text
+    for name, value in typed.items():
+        assert field(page, name) == value
+    assert field(page, "lang_own") == "not a language"
+    assert '<details id="invite" open>' in page and "checked" in page and 'href="#invite"' in page
+    again = browser.get("/").text
+    assert field(again, "partner") == "" and field(again, "node") == "main", "it is said once"
+    assert '<details id="invite">' in again
+    other = site.signed_in("vilay")
+    browser.act("invite", **typed, lang_own="not a language")
+    assert field(other.get("/").text, "partner") == "", "another session of his sees nothing of it"
+
+
+def test_what_must_be_typed_to_be_sure_is_never_filled_in_again(site: Site) -> None:
+    browser = site.signed_in("vilay")
+    browser.act("revoke", partner="la-dgm", again="la-dgn")
+    assert "la-dgn" not in re.sub(
+        r'id="notice">.*?</div>', "", browser.get("/partners/la-dgm").text, flags=re.DOTALL
+    )
 
 
 # ── by one ───────────────────────────────────────────────────────────────────────────────────────
@@ -111,6 +149,22 @@ def test_where_the_keys_are_elsewhere_acts_are_queued_and_the_command_is_said(tm
         assert {each.kind for each in site.hub.registry.pending()} == {"enrol", "revoke"}
 
 
+def test_an_unused_invitation_is_withdrawn_by_its_own_button(site: Site) -> None:
+    browser = site.signed_in("vilay")
+    invited(browser)
+    page = browser.get("/partners/kh-gdm").text
+    assert "Withdraw" in page and 'action="/acts/reject"' in page
+    answer = browser.act("reject", partner="kh-gdm", node="main")
+    assert answer.header("location") == "/", "it has no page any more"
+    assert "are worthless now" in browser.notice("/")
+    browser.act("invite", partner="la-dgm", node="second")
+    assert "Withdraw" in browser.get("/partners/la-dgm").text
+    answer = browser.act("reject", partner="la-dgm", node="second")
+    assert answer.header("location") == "/partners/la-dgm"
+    assert "Withdraw" not in browser.get("/partners/la-dgm").text
+    assert {each.state for each in site.hub.enrolment.list()[-2:]} <= {"withdrawn", "expired"}
+
+
 def test_suspend_resume_reject_and_revoke(site: Site) -> None:
     browser = site.signed_in("vilay")
     browser.act("suspend", partner="la-dgm")
@@ -119,7 +173,7 @@ def test_suspend_resume_reject_and_revoke(site: Site) -> None:
     assert standing(site) == "active"
     invited(browser)
     browser.act("reject", partner="kh-gdm", node="main")
-    assert site.hub.enrolment.list()[-1].state == "withdrawn"
+    assert {each.state for each in site.hub.enrolment.list()[-2:]} <= {"withdrawn", "expired"}
     browser.act("revoke", partner="la-dgm", again="la-dgn")
     assert standing(site) == "active"  # what was typed to be sure is not its id
     browser.act("revoke", partner="la-dgm", again="la-dgm")

@@ -159,7 +159,7 @@ class ActRequests:
             self._expire(connection)
             found = self._one(connection, number)
             if found.outcome is not None:
-                raise _decided()
+                raise _decided(found)
             if found.asked_by == user:
                 raise Denied(
                     "you have asked for this yourself",
@@ -240,5 +240,8 @@ class ActRequests:
         )
 
 
-def _decided() -> Conflict:
-    return Conflict("this was decided already", remedy="see what became of it", reason="DECIDED")
+def _decided(request: ActRequest | None = None) -> Conflict:
+    message = "this was decided already"
+    if request is not None and request.decided_by is not None:
+        message = f"{request.decided_by} has decided this already: {request.outcome}"
+    return Conflict(message, remedy="see what became of it", reason="DECIDED")

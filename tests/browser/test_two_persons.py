@@ -66,3 +66,29 @@ def test_a_newcomer_is_approved_from_two_telephones(visit: Visit, small_site: Si
     expect(approving.page.locator("#notice")).to_contain_text("is a member")
     asking.goto(f"/partners/{newcomer}")
     expect(asking.page.locator(".headline .standing")).to_have_text("member")
+
+
+def test_of_two_approvers_at_once_one_decides_and_the_other_is_told_who_did(
+    visit: Visit, small_site: Site
+) -> None:
+    """Both see the same request; what one has decided, the other's click does not change."""
+    asking = visit("ຄຳ", at=small_site)
+    asking.goto("/partners/la-dgm")
+    asking.page.locator("#revoke summary").click()
+    asking.page.locator("#revoke-again").fill("la-dgm")
+    assert "second person" in asking.press("Revoke la-dgm")
+
+    # Without scripts nobody's page changes under the finger.
+    first = visit("李梅", at=small_site, java_script_enabled=False)
+    second = visit("both", at=small_site, java_script_enabled=False)
+    for each in (first, second):
+        each.goto("/acts")
+        expect(each.page.locator("article.request", has_text="la-dgm")).to_have_count(1)
+    assert "nothing was done" in first.press("Refuse")
+    said = second.press("Confirm")
+    assert "李梅 has decided this already: refused" in said and "Nothing was done" in said
+    settled = second.page.locator("tbody tr", has_text="la-dgm").first
+    expect(settled).to_contain_text("李梅")
+    expect(settled).to_contain_text("refused")
+    asking.goto("/partners/la-dgm")
+    expect(asking.page.locator(".headline .standing")).to_have_text("member")

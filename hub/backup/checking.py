@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 from core.errors import SynclineError
 from core.progress import Progress
 from hub.backup import snapshot as snapshots
-from hub.backup.place import Place, Stored
+from hub.backup.header import damaged_header
+from hub.backup.place import Place, Stored, lost_snapshot
 from hub.backup.seal import Identity
 from hub.backup.snapshot import SavedObject, Snapshot
 from security.digests import sha256_hex
@@ -35,6 +36,7 @@ def check(place: Place, identity: Identity | None, progress: Progress) -> Iterat
     known = place.objects()
     bad = {each.name for each in damaged_objects(place, list(known.values()), progress)}
     yield from (f"{known[name].path}: damaged" for name in sorted(bad))
+    yield from (lost_snapshot(place.path, each) for each in place.without_snapshot())
     wanted: dict[str, SavedObject] = {}
     for stored in place.snapshots():
         try:
@@ -69,8 +71,12 @@ def read_snapshot(place: Place, stored: Stored, identity: Identity | None) -> Sn
     if place.header.recipient is not None and identity is not None:
         data = identity.open(data, f"snapshot {stored.name}")
     found = snapshots.read(data, None if identity is None else identity.signer)
-    if found.id != stored.name or found.federation != place.header.federation:
+    if found.id != stored.name:
         raise _changed(stored)
+    if (
+        found.federation != place.header.federation
+    ):  # the snapshot is signed, or read whole; the header is not
+        raise damaged_header(place.path / "backup.json")
     return found
 
 

@@ -18,37 +18,27 @@ comes last, and is what makes a snapshot. Nothing that a snapshot names is remov
 """
 
 import hashlib
-import json
 import os
 import re
 import secrets
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from core import durable
-from core.errors import Conflict, Corrupt, InvalidInput
+from core.errors import Conflict, Corrupt, InvalidInput, Unavailable
 from hub.backup.disk import lock, translated
+from hub.backup.header import Header, damaged_header, read_header, read_list, write_header, write_list
 from security.digests import sha256_hex
-
-FORMAT = "syncline-backup-1"
 
 _HEADER = "backup.json"
 _OBJECT = re.compile(r"([0-9a-f]{64})-([0-9a-f]{64})", re.ASCII)
 _SNAPSHOT = re.compile(r"([0-9]{8}T[0-9]{6}Z-[0-9a-f]{8})-([0-9a-f]{64})\.(age|json)", re.ASCII)
+_PASSING = ".objects.new"
 _READ_BYTES = 1 << 20
 _HEADER_BYTES_MAX = 16 * 1024
 _PRIVATE = 0o700
-
-
-@dataclass(frozen=True, slots=True)
-class Header:
-    """Whose backups stand here. `recipient` None: plain."""
-
-    id: str
-    federation: str
-    recipient: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,22 +60,22 @@ class Place:
 
     @classmethod
     def open(cls, path: Path) -> "Place":
-        """Raises `InvalidInput` (NO_BACKUP) where none is, or one of a newer release."""
+        """Raises `InvalidInput` (NO_BACKUP) where none is, or one of a newer release; `Corrupt`."""
+        header = path / _HEADER
         try:
-            value = json.loads((path / _HEADER).read_bytes()[:_HEADER_BYTES_MAX])
-            if value["format"] != FORMAT:
-                raise InvalidInput(
-                    f"{path} is a backup in the format {value['format']!r}", remedy="upgrade syncline"
-                )
-            return cls(path, Header(str(value["id"]), str(value["federation"]), value["recipient"]))
-        except (FileNotFoundError, NotADirectoryError):
+            with translated(path):
+                data = header.read_bytes()[:_HEADER_BYTES_MAX]
+        except Unavailable as error:
+            if not isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
+                raise
+            if (path / "snapshots").is_dir():
+                raise damaged_header(header) from None
             raise InvalidInput(
                 f"there is no backup in {path}",
                 remedy="give the folder that `syncline-hub backup` wrote; is the disk mounted?",
                 reason="NO_BACKUP",
             ) from None
-        except (ValueError, KeyError, TypeError) as error:
-            raise Corrupt(f"{path / _HEADER} cannot be read", remedy="restore it from a copy") from error
+        return cls(path, read_header(data, header))
 
     @classmethod
     def make(cls, path: Path, federation: str, recipient: str | None) -> "Place":
@@ -103,8 +93,7 @@ class Place:
             except FileNotFoundError:
                 raise InvalidInput(f"{path.parent} does not exist", remedy="create it, or mount it") from None
             header = Header(secrets.token_hex(8), federation, recipient)
-            text = json.dumps({"format": FORMAT, **asdict(header)}, indent=1) + "\n"
-            durable.write_file(path / _HEADER, text.encode(), mode=0o600)
+            durable.write_file(path / _HEADER, write_header(header), mode=0o600)
             durable.fsync_dir(path.parent)
         return cls(path, header)
 
@@ -202,8 +191,19 @@ class Place:
         return sorted(found, key=lambda each: each.name)
 
     def snapshot(self, id_: str | None) -> Stored:
-        """The snapshot of that id, or the newest. Raises `InvalidInput` (NO_SNAPSHOT)."""
+        """The snapshot of that id, or the newest.
+
+        Raises `InvalidInput` (NO_SNAPSHOT), `Corrupt` (CORRUPT_BACKUP) when the newest has lost its file.
+        """
         known = self.snapshots()
+        lost = self.without_snapshot()
+        if id_ is None and lost and (not known or lost[-1] > known[-1].name):
+            raise Corrupt(
+                lost_snapshot(self.path, lost[-1]),
+                remedy="look for another copy of the backup"
+                + (f"; or take the one before, with --snapshot {known[-1].name}" if known else ""),
+                reason="CORRUPT_BACKUP",
+            )
         chosen = [each for each in known if id_ in (None, each.name)]
         if not chosen:
             names = ", ".join(each.name for each in known) or "none yet"
@@ -216,34 +216,48 @@ class Place:
 
     def named_by(self, id_: str) -> list[str]:
         """The names of the objects that a snapshot needs. Raises `Corrupt`."""
+        path = self._list(id_)
         try:
-            return (self.path / "snapshots" / f"{id_}.objects").read_text("ascii").split()
+            try:
+                return read_list(id_, path.read_bytes())
+            except FileNotFoundError:
+                return read_list(id_, self._list(id_, passing=True).read_bytes())
         except (OSError, ValueError) as error:
             raise Corrupt(
-                f"the list of objects of snapshot {id_} cannot be read",
-                remedy="restore it from a copy; nothing is pruned without it",
+                f"{path}, a list of objects, is damaged or missing; nothing is pruned without it",
+                remedy="restore it from a copy; or give that snapshot up, and remove the file"
+                f" {id_}-….{self._ending} beside it",
                 reason="CORRUPT_BACKUP",
             ) from error
 
+    def without_snapshot(self) -> list[str]:
+        """Ids whose list is there, and whose snapshot is not; the oldest first."""
+        known = {each.name for each in self.snapshots()}
+        with translated(self.path):
+            lists = sorted((self.path / "snapshots").glob("*.objects"))
+        return [each.stem for each in lists if each.stem not in known]
+
     def commit(self, id_: str, names: Iterable[str], sealed: bytes) -> Stored:
         """Make a snapshot, when all of its objects are stored."""
-        ending = "json" if self.header.recipient is None else "age"
         digest = sha256_hex(sealed)
-        path = self.path / "snapshots" / f"{id_}-{digest}.{ending}"
+        path = self.path / "snapshots" / f"{id_}-{digest}.{self._ending}"
         with translated(self.path):
             self._folder(path.parent)
-            lines = "".join(f"{name}\n" for name in names)
-            durable.write_file(path.with_name(f"{id_}.objects"), lines.encode("ascii"), mode=0o600)
+            durable.write_file(self._list(id_, passing=True), write_list(id_, names), mode=0o600)
             durable.write_file(path, sealed, mode=0o600)
+            durable.rename(self._list(id_, passing=True), self._list(id_))
         return Stored(id_, digest, path, len(sealed))
 
     def remove_snapshot(self, snapshot: Stored) -> None:
         """Forget a snapshot; its objects stay until `remove_unneeded`."""
         with translated(self.path):
+            passing = self._list(snapshot.name, passing=True)
+            if self._list(snapshot.name).exists():
+                durable.rename(self._list(snapshot.name), passing)
             durable.fault_hook("unlink", snapshot.path)
             snapshot.path.unlink()
             durable.fsync_dir(snapshot.path.parent)
-            snapshot.path.with_name(f"{snapshot.name}.objects").unlink(missing_ok=True)
+            passing.unlink(missing_ok=True)
 
     def remove_unneeded(self) -> int:
         """Remove objects that no snapshot names; their bytes. Raises `Corrupt` when a list cannot be read."""
@@ -260,13 +274,27 @@ class Place:
     def clean(self) -> None:
         """Remove what a run that was killed has left: temporary files, lists without a snapshot."""
         known = {each.name for each in self.snapshots()}
+        lost = self.without_snapshot()
         with translated(self.path):
             for folder in (self.path, self.path / "snapshots", *_folders(self.path / "objects")):
                 for left in folder.glob(".*.tmp"):
                     left.unlink()
-            for listed in (self.path / "snapshots").glob("*.objects"):
-                if listed.stem not in known:
-                    listed.unlink()
+            for id_ in lost:
+                self._list(id_).unlink()
+            for passing in (self.path / "snapshots").glob(f"*{_PASSING}"):
+                id_ = passing.name.removesuffix(_PASSING)
+                if id_ in known and not self._list(id_).exists():
+                    durable.rename(passing, self._list(id_))
+                else:
+                    passing.unlink()
+
+    def _list(self, id_: str, *, passing: bool = False) -> Path:
+        """`passing`: its name while the snapshot is made or removed."""
+        return self.path / "snapshots" / f"{id_}{_PASSING if passing else '.objects'}"
+
+    @property
+    def _ending(self) -> str:
+        return "json" if self.header.recipient is None else "age"
 
     def _folder(self, path: Path) -> None:
         """Make a folder below the place, durably."""
@@ -285,6 +313,11 @@ def damaged(stored: Stored) -> Corrupt:
         remedy="check that disk; another snapshot or another copy of the backup may be whole",
         reason="CORRUPT_BACKUP",
     )
+
+
+def lost_snapshot(place: Path, id_: str) -> str:
+    """What is said of a list without its snapshot."""
+    return f"{place / 'snapshots'}/{id_}-… is missing, and its list of objects is there: the file was lost"
 
 
 def _folders(path: Path) -> Iterator[Path]:

@@ -71,10 +71,14 @@ class Receiver:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """See the module. `waiting` are the lines that a person must approve first."""
+    """See the module. `waiting` are the lines that a person must approve first.
+
+    `unread`: there is a version, and this state, which took the place of a lost one, has read no file yet.
+    """
 
     dataset: DatasetId
     first: bool
+    unread: bool
     added: PlannedFiles
     changed: PlannedFiles
     removed: PlannedFiles
@@ -141,6 +145,7 @@ def make_plan(
         return Plan(
             dataset=dataset,
             first=head.manifest_seq == 0,
+            unread=head.manifest_seq > 0 and not records.has_read(),
             added=_planned(scratch, NEW, KNOWN, published=False),
             changed=_planned(scratch, NEW, KNOWN, published=True),
             removed=_planned(scratch, ABSENT, published=True),

@@ -78,6 +78,11 @@ def render(each: Plan) -> str:
         head = f"{each.dataset}: nothing to publish, the last version is what the folder holds"
     elif each.first:
         head = f"{each.dataset}: the first version would be published"
+    elif each.unread:
+        head = (
+            f"{each.dataset}: every file would be read and compared with the last version;"
+            " where all hold the same, nothing is published"
+        )
     else:
         head = f"{each.dataset}: a new version would be published"
     lines = [head]

@@ -147,6 +147,10 @@ class PublishRecords:
         """Whether any file of the last accepted version is known."""
         return self._row("SELECT 1 FROM published WHERE dataset = ? LIMIT 1") is not None
 
+    def has_read(self) -> bool:
+        """Whether any file of the folder was ever read with this state."""
+        return self._row("SELECT 1 FROM seen WHERE dataset = ? LIMIT 1") is not None
+
     def chunk_table(self, listed: Listed) -> Iterator[bytes]:
         """How the content of `listed` is cut: 36 bytes a chunk, in segments; none for an empty file."""
         if listed.table is not None and len(listed.table) < SEGMENT_BYTES:

@@ -2,8 +2,11 @@
 
 import pytest
 
+from core.names import PartnerId
+from node.cli.plan_cmd import render
 from node.plan import make_plan
 from node.publish import PublishState, approve
+from node.publish.recover import find_head, recover
 from node.state import rebuild
 from tests.unit.node_publish.conftest import READ, Agency
 
@@ -115,3 +118,19 @@ def test_the_plan_says_nothing_of_it_once_the_list_is_known(withheld: Agency) ->
     plan = make_plan(settings.publish[0], settings, withheld.state, withheld.clock)
     assert plan.is_empty and not plan.first
     assert not any("not known here" in each for each in plan.warnings)
+
+
+def test_a_plan_after_a_lost_state_claims_no_new_version(agency: Agency) -> None:
+    agency.write("a.txt", "alpha")
+    agency.publish()
+    lose_state(agency)
+    head = find_head(agency.hub, agency.dataset, agency.trust.keys_ever(PartnerId("la-dgm")))
+    assert head is not None
+    recover(agency.records, agency.hub, head, agency.state_dir / "work")
+    settings = agency.settings()
+    shown = render(make_plan(settings.publish[0], settings, agency.state, agency.clock))
+    assert "nothing is published" in shown
+    assert "a new version would be" not in shown
+    agency.publish()
+    plan = make_plan(settings.publish[0], settings, agency.state, agency.clock)
+    assert not plan.unread and plan.is_empty

@@ -42,7 +42,7 @@ from node.witness import Witness, WitnessReport
 from node.witnessed import Witnessed
 
 #: Faults of the whole node in spite of which everything is done.
-_STOP_NOTHING = ("certificate", "clock", "disk", "keys", "quota", "registry", "settings", "witness", "proofs")
+_STOP_NOTHING = ("certificate", "clock", "disk", "keys", "registry", "settings", "witness", "proofs")
 
 #: The share of the disk's reserve that stays free of the log, too.
 _SMALL = 0.25

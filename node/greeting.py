@@ -22,7 +22,6 @@ from node.session import Hub, Session
 from sync.ports import HubInfo
 
 _GREETING_VALID_S = 20.0
-_QUOTA_WARN_SHARE = 0.9
 
 log = get_logger("node.greeting")
 
@@ -144,16 +143,17 @@ class Reception:
 
     def _note_quota(self, info: HubInfo) -> None:
         """Say early that the room at the hub comes to its end: an upload beyond it is refused."""
-        if info.quota_bytes is None or info.used_bytes < _QUOTA_WARN_SHARE * info.quota_bytes:
-            self.clear("quota")
-            return
-        error = Unavailable(
-            f"{info.used_bytes:,} of the {info.quota_bytes:,} bytes that the hub keeps for this agency"
-            " are used",
-            remedy="ask the hub's operator for more before new versions are refused",
-            reason="QUOTA_NEARLY_USED",
-        )
-        self.fault("quota", error)
+        board = self._session.board
+        was_low = board.report.hub.is_quota_low
+        used = None if info.quota_bytes is None else info.used_bytes
+        board.hub(used_bytes=used, quota_bytes=info.quota_bytes)
+        if board.report.hub.is_quota_low and not was_low:
+            log.warning(
+                "the room that the hub keeps for this agency is nearly used",
+                used_bytes=used,
+                quota_bytes=info.quota_bytes,
+                remedy="ask its operator for more before new versions are refused",
+            )
 
     def _update_registry(self, hub: Hub) -> None:
         session = self._session

@@ -1,7 +1,7 @@
-"""What `status` says of the node itself, in a few lines: disks, watching, rates, the last error.
+"""What `status` says of the node itself, in a few lines: disks, room at the hub, rates, errors.
 
 own_lines(report)               # below the head
-disk_warnings(report)           # among what is wrong, though nothing has failed yet
+warnings(report)                # among what is wrong, though nothing has failed yet
 """
 
 from datetime import datetime
@@ -15,10 +15,12 @@ from sync.maintenance import due_at, freshness
 
 
 def own_lines(report: StatusReport) -> list[str]:
-    """Disks, how changes are noticed, what moves, and the last error where it is over."""
+    """Disks, room at the hub, how changes are noticed, what moves, and the last error where it is over."""
     lines: list[str] = []
     if report.disks:
         lines.append("disks: " + "; ".join(f"{each.name} {_room(each)}" for each in report.disks))
+    if report.hub.quota_bytes is not None:
+        lines.append(f"room at the hub: {_quota(report)}")
     watch = report.watch
     if report.publish and report.daemon_running:
         scanned = f", all compared since {watch.last_full_scan}" if watch.last_full_scan else ""
@@ -34,7 +36,21 @@ def own_lines(report: StatusReport) -> list[str]:
     return lines
 
 
-def disk_warnings(report: StatusReport) -> list[str]:
+def warnings(report: StatusReport) -> list[str]:
+    """What will stop the node's work before long if nobody does anything."""
+    return [*_disk_warnings(report), *_quota_warnings(report)]
+
+
+def _quota_warnings(report: StatusReport) -> list[str]:
+    if not report.hub.is_quota_low:
+        return []
+    return [
+        f"room at the hub: {_quota(report)}",
+        "  → ask the hub's operator for more before new versions are refused",
+    ]
+
+
+def _disk_warnings(report: StatusReport) -> list[str]:
     """Disks that will be full soon; one that is full already is a fault, and told as such."""
     if DISK in report.faults:
         return []
@@ -67,6 +83,12 @@ def updates_text(row: PublishedStatus, now: datetime) -> str | None:
         return row.update_frequency
     when = f", due {due:%Y-%m-%d}" if due is not None and fresh != "fresh" else ""
     return f"{row.update_frequency}: {fresh}{when}"
+
+
+def _quota(report: StatusReport) -> str:
+    used, quota = report.hub.used_bytes or 0, report.hub.quota_bytes or 0
+    share = f" ({100 * used / quota:.0f} %)" if quota else ""
+    return f"{bytes_text(used)} of {bytes_text(quota)} used{share}"
 
 
 def _room(disk: DiskStatus) -> str:

@@ -15,7 +15,7 @@ from core.terminal import bytes_text, table
 from node import control
 from node.alarms import Alarms
 from node.cli.opening import Opened, open_node
-from node.cli.own_lines import disk_warnings, left_text, own_lines, updates_text
+from node.cli.own_lines import left_text, own_lines, updates_text, warnings
 from node.declared import declared_by
 from node.status import (
     MEMBERSHIP,
@@ -109,7 +109,7 @@ def render(report: StatusReport) -> str:
         parts.append(table(columns, [_mirror_row(each) for each in report.mirrors]))
     if not report.publish and not report.mirrors:
         parts.append("Nothing is published or mirrored yet.")
-    troubles = [*_troubles(report), *disk_warnings(report)]
+    troubles = [*_troubles(report), *warnings(report)]
     if troubles:
         parts.append("\n".join(troubles))
     return "\n\n".join(parts)

@@ -26,6 +26,9 @@ MEMBERSHIP = "membership"
 #: The fault of a node whose disk is so full that it has stopped.
 DISK = "disk"
 
+#: From this share of its quota on an agency is told. Nothing has failed yet: it is a warning, and no fault.
+QUOTA_WARN_SHARE = 0.9
+
 #: Who says where and when data are.
 Source = Literal["declared", "extracted", "unknown"]
 
@@ -156,12 +159,23 @@ class TransferStatus(Part):
 
 
 class HubStatus(Part):
-    """What this node last knew of its hub. `clock_offset_s` is the hub's clock less this node's."""
+    """What this node last knew of its hub. `clock_offset_s` is the hub's clock less this node's; `used_bytes`
+    is what the agency keeps there of `quota_bytes`, both None where there is no quota.
+    """
 
     address: str | None = None
     version: str | None = None
     last_contact: str | None = None
     clock_offset_s: float | None = None
+    used_bytes: int | None = None
+    quota_bytes: int | None = None
+
+    @property
+    def is_quota_low(self) -> bool:
+        """Whether the agency should ask for more room before new versions are refused."""
+        if self.used_bytes is None or self.quota_bytes is None:
+            return False
+        return self.used_bytes >= QUOTA_WARN_SHARE * self.quota_bytes
 
 
 class AlarmStatus(Part):

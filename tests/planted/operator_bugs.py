@@ -82,9 +82,9 @@ OPERATOR_BUGS = (
     ),
     bug(
         "an agency is told of its quota when it is used up",
-        "node/greeting.py",
-        "        if info.quota_bytes is None or info.used_bytes < _QUOTA_WARN_SHARE * info.quota_bytes:",
-        "        if info.quota_bytes is None or info.used_bytes < info.quota_bytes:",
+        "node/status/model.py",
+        "QUOTA_WARN_SHARE = 0.9\n",
+        "QUOTA_WARN_SHARE = 1.0\n",
         "tests/unit/node_daemon/test_engine.py::test_loud_an_agency_is_warned_before_its_quota_is_used_up",
     ),
     bug(

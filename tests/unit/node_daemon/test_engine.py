@@ -7,6 +7,7 @@ import pytest
 
 from core.errors import NEEDS_ATTENTION, Conflict, Unavailable
 from hub.services.context import Quotas
+from node.cli.own_lines import warnings
 from node.engine import Engine
 from security.keys import WitnessKey
 from tests.simulation.clock import ManualClock
@@ -71,16 +72,20 @@ def test_without_a_hub_the_pass_says_so_and_the_next_one_clears_it(owner: Member
 
 
 def test_loud_an_agency_is_warned_before_its_quota_is_used_up(owner: Member, federation: TestFederation):
+    """By its status alone: nothing has failed, and the operator sees it in the hub's own figures."""
     host = federation.host
     with owner.session() as session:
         Engine(session).run_pass()
         used = host.hub.content.use(session.settings.partner).used_bytes
         assert used > 0
-        for quota, reasons in ((used + 1, ["QUOTA_NEARLY_USED"]), (used * 2, []), (None, [])):
+        for quota, is_low in ((used + 1, True), (used * 2, False), (used // 2, True), (None, False)):
             host._options["quotas"] = Quotas(quota)
             host.restart()
-            Engine(session).run_pass()
-            assert [fault.reason for fault in session.board.report.faults.values()] == reasons
+            outcome = Engine(session).run_pass()
+            report = session.board.report
+            assert (report.hub.quota_bytes, report.hub.is_quota_low) == (quota, is_low)
+            assert any("room at the hub" in line for line in warnings(report)) is is_low
+            assert (outcome.exit_status, report.faults, report.is_healthy) == (0, {}, True)
 
 
 def test_a_clock_an_hour_off_is_a_warning_and_stops_nothing(owner: Member, federation: TestFederation):

@@ -365,7 +365,7 @@ def test_what_nobody_decides_is_over(two: Site) -> None:
     assert waiting(two) == []
     approving = two.signed_in("somchai")
     approving.act("confirm", number=str(request.number))
-    assert "decided this already: refused" in approving.notice()
+    assert "decided already" in approving.notice()
     assert standing(two) == "active"
     two.hub.act_requests.expire()
     assert [each.outcome for each in two.hub.act_requests.list()] == ["expired"]

@@ -164,8 +164,9 @@ class WebhookTable(Section):
 
 
 class AlertsTable(Section):
-    """`[alerts]`: who is told, of what, and how often again."""
+    """`[alerts]`: who is told, in which language, of what, and how often again."""
 
+    language: str = "en"
     repeat_hours: float = 24.0
     mute: list[AlertRule] = Field(default_factory=list[AlertRule])
     disk_days: float = 7.0
@@ -211,6 +212,8 @@ two_person = false
 {_listen(metrics_listen, "127.0.0.1:7447")}
 
 [alerts]
+# The language of messages: "en", "zh", or any other that the pages have.
+language = "en"
 # An alert that lasts is told again after so many hours, and once more when it is over.
 repeat_hours = 24.0
 # Rules that are never told: late, stuck, silent, trouble, disk, clock, certificate, registry, witness,

@@ -22,14 +22,16 @@ from pydantic import Field
 from core.clock import format_instant
 from core.limits import Limits
 from core.logs import printable
+from hub.alerts.language import ENGLISH, gettext_of
 from hub.alerts.pace import Alert, Telling, Word
 from hub.config_operator import AlertRule
-from hub.overview.model import Instant, Severity, View
+from hub.overview.model import Instant, Message, Severity, View
 from hub.overview.wording import say
 
 _SUBJECT_LENGTH_MAX = 150
 _TEXT_LENGTH_MAX = 2_000
-_HEADS: dict[Word, str] = {"new": "New", "worse": "Worse than told", "still": "Still so", "over": "Over"}
+_WORDS: tuple[Word, ...] = ("new", "worse", "still", "over")
+LIST_COMMAND = "`syncline-hub alerts list`"
 
 
 class LetterItem(View):
@@ -49,7 +51,8 @@ class LetterItem(View):
 
 
 class Letter(View):
-    """One message. `more`: alerts that it does not name; `notes`: what is said about messages themselves."""
+    """One message. `more`: alerts that it does not name; `notes`: what is said about messages themselves;
+    `language`: that of its texts."""
 
     id: str
     kind: Literal["alert", "test"]
@@ -63,15 +66,22 @@ class Letter(View):
     counts: dict[Word, int] = Field(default_factory=dict[Word, int])
     more: int = 0
     notes: tuple[str, ...] = ()
+    language: str = ENGLISH
 
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who tells: the hub's name, its federation, and where its pages are (empty: not served elsewhere)."""
+    """Who tells: the hub's name, its federation, where its pages are (empty: not served elsewhere), and in
+    which language."""
 
     hub: str
     federation: str
     url: str
+    language: str = ENGLISH
+
+    def says(self, code: str, **params: str | int) -> str:
+        """A template of letters in this language."""
+        return _says(self.language, code, **params)
 
 
 def letter_id(now: datetime, number: int) -> str:
@@ -93,10 +103,11 @@ def letter_of(
         hub=sender.hub,
         federation=sender.federation,
         link=sender.url,
-        items=tuple(_item(word, alert, sender.url) for word, alert in named),
+        items=tuple(_item(word, alert, sender) for word, alert in named),
         counts=dict(Counter(word for word, _ in telling.items)),
         more=len(telling.items) - len(named),
         notes=notes,
+        language=sender.language,
     )
 
 
@@ -111,21 +122,27 @@ def trial_letter(sender: Sender, now: datetime, number: int) -> Letter:
         hub=sender.hub,
         federation=sender.federation,
         link=sender.url,
-        notes=("This is a trial: nothing is wrong. Alerts of this hub will come this way.",),
+        notes=(sender.says("trial"),),
+        language=sender.language,
     )
 
 
 def subject(letter: Letter) -> str:
     """One line."""
     if letter.kind == "test":
-        said = "a trial: alerts of this hub come this way"
+        said = _says(letter.language, "subject.trial")
     elif len(letter.items) == 1 and not letter.more:
         [item] = letter.items
-        over = "over: " if item.word == "over" else ""
-        said = f"{letter.rule}: {over}{item.text}"
+        over = item.word == "over"
+        said = f"{letter.rule}: "
+        said += _says(letter.language, "subject.over", text=item.text) if over else item.text
     else:
-        counts = ", ".join(f"{letter.counts[word]} {word}" for word in _HEADS if word in letter.counts)
-        said = f"{letter.rule}: {counts}"
+        counts = (
+            _says(letter.language, f"count.{word}", count=letter.counts[word])
+            for word in _WORDS
+            if word in letter.counts
+        )
+        said = f"{letter.rule}: {', '.join(counts)}"
     line = printable(f"[{letter.hub}] {said}")
     return line if len(line) <= _SUBJECT_LENGTH_MAX else line[: _SUBJECT_LENGTH_MAX - 1] + "…"
 
@@ -137,13 +154,13 @@ def text(letter: Letter) -> str:
     for item in letter.items:
         if item.word != word:
             word = item.word
-            lines += ["", f"{_HEADS[word]}:"]
-        lines += ["", *_lines(item)]
+            lines += ["", f"{_says(letter.language, word)}:"]
+        lines += ["", *_lines(item, letter.language)]
     if letter.more:
-        lines += ["", f"And {letter.more:,} more: see `syncline-hub alerts list`."]
+        lines += ["", _says(letter.language, "more", count=f"{letter.more:,}", command=LIST_COMMAND)]
     for note in letter.notes:
         lines += ["", note]
-    lines += ["", f"All of it: {letter.link or '`syncline-hub status` on the hub'}"]
+    lines += ["", _says(letter.language, "all", place=letter.link or _says(letter.language, "command"))]
     return "\n".join(lines) + "\n"
 
 
@@ -157,19 +174,24 @@ def payload(letter: Letter) -> dict[str, Any]:
     }
 
 
-def _item(word: Word, alert: Alert, url: str) -> LetterItem:
+def _says(language: str, code: str, **params: str | int) -> str:
+    return say(Message(code=f"letter.{code}", params=dict(params)), gettext_of(language))
+
+
+def _item(word: Word, alert: Alert, sender: Sender) -> LetterItem:
+    translate = gettext_of(sender.language)
     return LetterItem(
         word=word,
         key=alert.key,
         severity=alert.severity,
-        text=_short(say(alert.message)),
-        remedy=_short(say(alert.remedy)),
+        text=_short(say(alert.message, translate)),
+        remedy=_short(say(alert.remedy, translate)),
         partner=alert.partner,
         node=alert.node,
         dataset=alert.dataset,
         since=alert.since,
         last_seen=alert.seen,
-        link=f"{url}{_place(alert)}" if url else "",
+        link=f"{sender.url}{_place(alert)}" if sender.url else "",
     )
 
 
@@ -183,15 +205,13 @@ def _place(alert: Alert) -> str:
     return "/storage" if alert.rule in ("disk", "backup") else "/"
 
 
-def _lines(item: LetterItem) -> list[str]:
+def _lines(item: LetterItem, language: str) -> list[str]:
+    since, seen = format_instant(item.since), format_instant(item.last_seen)
     if item.word == "over":
-        return [
-            f"  {printable(item.text)}",
-            f"  from {format_instant(item.since)} to {format_instant(item.last_seen)}",
-        ]
+        return [f"  {printable(item.text)}", f"  {_says(language, 'lasted', since=since, seen=seen)}"]
     mark = "!" if item.severity == "error" else "·"
     said, remedy = printable(item.text), printable(item.remedy)
-    lines = [f"{mark} {said}", f"  → {remedy}", f"  since {format_instant(item.since)}"]
+    lines = [f"{mark} {said}", f"  → {remedy}", f"  {_says(language, 'since', since=since)}"]
     return [*lines, f"  {item.link}"] if item.link else lines
 
 

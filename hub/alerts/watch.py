@@ -1,6 +1,7 @@
 """The loop of the running hub: look, judge, write down, tell. A duty in a thread of its own.
 
-* Channels are made at the start: a secret that cannot be read stops the hub before it serves.
+* Channels are made at the start: a secret that cannot be read, or a language without a catalogue, stops the
+  hub before it serves.
 * Never a storm: at most `alert_letters_per_hour_max` messages an hour. What does not fit waits and is told
   together with what comes after it; the last message before, and the first after, say so.
 * Without a channel the book is kept all the same: `alerts list` and the metrics show it.
@@ -21,7 +22,8 @@ from hub.alerts import pace
 from hub.alerts.book import AlertBook
 from hub.alerts.channel import Channel
 from hub.alerts.email import EmailChannel
-from hub.alerts.letter import Letter, Sender, letter_of, trial_letter
+from hub.alerts.language import check_language
+from hub.alerts.letter import LIST_COMMAND, Letter, Sender, letter_of, trial_letter
 from hub.alerts.looking import look
 from hub.alerts.outbox import Outbox
 from hub.alerts.pace import Telling
@@ -90,9 +92,9 @@ class AlertWatch:
             return False
         notes: list[str] = []
         if self._held is not None:
-            notes.append(_after(self._held, self._limits))
+            notes.append(_after(self._sender, self._held, self._limits))
         if left == 1:
-            notes.append(_last(self._limits, (made[0] if made else now) + _HOUR))
+            notes.append(_last(self._sender, self._limits, (made[0] if made else now) + _HOUR))
         number = self.outbox.next_number()
         letter = letter_of(telling, self._sender, now, number, self._limits, tuple(notes))
         with self._hub.context.database.write(visible=False) as connection:
@@ -114,8 +116,9 @@ def open_channels(settings: HubSettings, clock: Clock, limits: Limits) -> list[C
 
 
 def sender_of(settings: HubSettings) -> Sender:
-    """Who tells."""
-    return Sender(settings.hub.name, settings.hub.federation, settings.web.url)
+    """Who tells. Raises `InvalidInput` for a language that has no catalogue."""
+    language = check_language(settings.alerts.language)
+    return Sender(settings.hub.name, settings.hub.federation, settings.web.url, language)
 
 
 def trial(settings: HubSettings, outbox: Outbox, clock: Clock) -> Letter:
@@ -123,16 +126,12 @@ def trial(settings: HubSettings, outbox: Outbox, clock: Clock) -> Letter:
     return trial_letter(sender_of(settings), clock.now().replace(microsecond=0), outbox.next_number())
 
 
-def _last(limits: Limits, until: datetime) -> str:
-    return (
-        f"This is message {limits.alert_letters_per_hour_max} within an hour, the most that are sent. "
-        f"What else arises is told together after {format_instant(until)}; see `syncline-hub alerts list`."
-    )
+def _last(sender: Sender, limits: Limits, until: datetime) -> str:
+    count = limits.alert_letters_per_hour_max
+    return sender.says("last", count=count, until=format_instant(until), command=LIST_COMMAND)
 
 
-def _after(held: Held, limits: Limits) -> str:
-    gone = f" {held.passed:,} alerts were over by now and are not told." if held.passed else ""
-    return (
-        f"Messages were held back since {format_instant(held.since)}: at most "
-        f"{limits.alert_letters_per_hour_max} an hour are sent.{gone}"
-    )
+def _after(sender: Sender, held: Held, limits: Limits) -> str:
+    since, count = format_instant(held.since), limits.alert_letters_per_hour_max
+    said = sender.says("held", since=since, count=count)
+    return f"{said} {sender.says('passed', count=f'{held.passed:,}')}" if held.passed else said

@@ -330,6 +330,27 @@ _ALERTS: dict[str, str] = {
     "alert-told": "told by {channel}: {subject}",
     "alert-failed": "an alert by {channel} did not arrive: {problem}",
     "alert-given-up": "an alert by {channel} was given up (attempts: {attempts}): {subject}",
+    # A message that goes out
+    "letter.new": "New",
+    "letter.worse": "Worse than told",
+    "letter.still": "Still so",
+    "letter.over": "Over",
+    "letter.count.new": "{count} new",
+    "letter.count.worse": "{count} worse",
+    "letter.count.still": "{count} still",
+    "letter.count.over": "{count} over",
+    "letter.subject.over": "over: {text}",
+    "letter.subject.trial": "a trial: alerts of this hub come this way",
+    "letter.since": "since {since}",
+    "letter.lasted": "from {since} to {seen}",
+    "letter.more": "And {count} more: see {command}.",
+    "letter.all": "All of it: {place}",
+    "letter.command": "`syncline-hub status` on the hub",
+    "letter.trial": "This is a trial: nothing is wrong. Alerts of this hub will come this way.",
+    "letter.last": "This is message {count} within an hour, the most that are sent. What else arises is told"
+    " together after {until}; see {command}.",
+    "letter.held": "Messages were held back since {since}: at most {count} an hour are sent.",
+    "letter.passed": "{count} alerts were over by now and are not told.",
 }
 
 # --- backups (H) -------------------------------------------------------------------------------------------

@@ -192,6 +192,9 @@ class Calls(Generic[CallerT]):
     async def _serve_stream(
         self, context: RpcContext, serve: Callable[[CallerT], Coroutine[Any, Any, None]]
     ) -> None:
+        # Not with the first message, as gRPC would: when that is cancelled midway, gRPC does not know that it
+        # has sent this, and then fails to send the status. Its client would wait for ever.
+        await context.send_initial_metadata(())
         try:
             await self._run_stream(properties_of(context), serve)
         except Exception as error:  # noqa: BLE001 - whatever it is, it becomes a status

@@ -1,5 +1,6 @@
 """Streams: durable acknowledgements, reads, the doorbell, and their end when the caller is shut out."""
 
+import asyncio
 import threading
 import time
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from syncline.v1 import (
     fleet_pb2_grpc,
 )
 
+from core.errors import Unavailable
 from core.names import PartnerId
 from sync import frames as frame_format
 from sync.ports import StoredChunk
@@ -101,6 +103,35 @@ def test_what_is_not_a_frame_is_refused_with_a_reason(running: Any) -> None:
     with member.channel() as channel, pytest.raises(grpc.RpcError) as caught:
         list(upload(channel, iter([b"not a frame"])))
     assert caught.value.code() in (grpc.StatusCode.DATA_LOSS, grpc.StatusCode.INVALID_ARGUMENT)
+
+
+def test_a_refusal_reaches_its_client_when_the_first_answer_is_cut_off_by_it(
+    running: Any, monkeypatch: Any
+) -> None:
+    """As when a disk is full while the first acknowledgement is on its way: the client must not wait."""
+
+    class Refused:
+        def __init__(self, _upload: Any, _in_thread: Any, acknowledge: Any, _limits: Any) -> None:
+            self._acknowledge = acknowledge
+
+        async def run(self, _frames: Any) -> None:
+            first = asyncio.create_task(self._acknowledge(1))
+            await asyncio.sleep(0)  # it has begun, and cannot have ended
+            first.cancel()
+            raise Unavailable("no space left", reason="DISK_FULL")
+
+    monkeypatch.setattr("hub.rpc.content.UploadStream", Refused)
+    member = running.enrol("la-dgm")
+    more: Queue[bytes | None] = Queue()
+    more.put(frame(b"one"))
+    with member.channel() as channel:
+        with pytest.raises(grpc.RpcError) as caught:
+            list(upload(channel, iter(more.get, None)))
+        more.put(None)
+    assert (caught.value.code(), "disk is full" in (caught.value.details() or "")) == (
+        grpc.StatusCode.UNAVAILABLE,
+        True,
+    )
 
 
 def test_an_upload_ends_when_its_caller_is_suspended(running: Any) -> None:
@@ -252,7 +283,6 @@ def test_a_bug_reaches_the_caller_as_an_incident_and_nothing_more(running: Any, 
 
 
 def test_the_hubs_own_troubles_go_to_its_log_and_no_path_to_a_partner(running: Any, monkeypatch: Any) -> None:
-    from core.errors import Unavailable
     from hub.services.fleet import FleetService
 
     def fail(*_: Any) -> None:

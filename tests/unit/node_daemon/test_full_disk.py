@@ -5,12 +5,17 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from core.clock import SystemClock
 from core.limits import GIB
+from core.names import PartnerId
+from hub.services.context import Quotas
 from node.daemon import Daemon
 from node.engine import Engine
 from node.room import DiskUsage
@@ -133,6 +138,53 @@ def test_a_daemon_goes_on_by_itself_when_there_is_room(owner: Member):
         stop.set()
         thread.join(60)
     assert not thread.is_alive()
+
+
+@contextmanager
+def daemon_of(member: Member) -> Iterator[None]:
+    stop = threading.Event()
+    daemon = Daemon(member.settings(), clock=SystemClock(), limits=FAST, connect=member.connect)
+    thread = threading.Thread(target=daemon.run, args=(stop,))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(60)
+    assert not thread.is_alive()
+
+
+def refused_for(member: Member, reason: str) -> bool:
+    found = load_report(member.state_dir)
+    errors = [each.error for each in found.publish] if found else []
+    return any(error is not None and error.reason == reason for error in errors)
+
+
+def test_a_daemon_goes_on_by_itself_when_the_hubs_disk_has_room_again(
+    owner: Member, monkeypatch: pytest.MonkeyPatch
+):
+    """The hub needs no restart either: it looks again at every upload."""
+    free = {"bytes": 1}
+    usage = SimpleNamespace(disk_usage=lambda _path: SimpleNamespace(free=free["bytes"]))
+    monkeypatch.setattr("hub.services.content.shutil", usage)
+    with daemon_of(owner):
+        wait_until(lambda: refused_for(owner, "DISK_FULL"), "the hub's refusal")
+        free["bytes"] = 50 * GIB
+        wait_until(lambda: report(owner).publish[0].seq == 1, "the version")
+        wait_until(lambda: report(owner).publish[0].error is None, "the end of the fault")
+
+
+def test_a_daemon_goes_on_by_itself_when_its_quota_is_raised(owner: Member):
+    quota = {PartnerId("la-dgm"): 10}
+    owner.federation.host._options["quotas"] = Quotas(None, quota)
+    owner.federation.host.restart()
+    with daemon_of(owner):
+        wait_until(lambda: refused_for(owner, "QUOTA_EXCEEDED"), "the refusal")
+        assert owner.federation.hub.content.use(PartnerId("la-dgm")).used_bytes == 0
+        quota[PartnerId("la-dgm")] = GIB
+        wait_until(lambda: report(owner).publish[0].seq == 1, "the version")
+        wait_until(lambda: report(owner).publish[0].error is None, "the end of the fault")
+        assert not report(owner).faults
 
 
 def test_a_real_filesystem_that_somebody_fills_is_left_with_its_reserve(tmp_path: Path):

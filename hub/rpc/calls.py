@@ -7,6 +7,7 @@ incident number, the log the traceback, and nothing of the inside goes over the 
     calls = Calls(gate, threads, limits, hub.log.refused)
     calls.unary(get_hub_info, GetHubInfoRequest)         # for grpc.method_handlers_generic_handler
     calls.waiting(get_checkpoint, GetCheckpointRequest)  # the same for a coroutine, which may wait
+    calls.queued(take, answer, ReportStatusRequest)      # a function, and a coroutine that awaits it
     await calls.sweep()                                  # for ever: ends streams that may no longer be
 """
 
@@ -155,6 +156,29 @@ class Calls(Generic[CallerT]):
             response_serializer=serialize,
         )
 
+    def queued(
+        self,
+        take: Callable[[CallerT, RequestT], T],
+        answer: Callable[[T], Coroutine[Any, Any, Message]],
+        request: type[RequestT],
+    ) -> "grpc.RpcMethodHandler[Any, Any]":
+        """One message, one answer, which may take its time: `take` runs in the thread that has looked up the
+        caller, `answer` waits for what becomes of what it returned, as a coroutine of `waiting` does."""
+
+        async def handle(message: RequestT, context: RpcContext) -> Message:
+            properties = properties_of(context)
+            try:
+                taken = await self.in_thread(lambda: take(self._gate.admit(properties), message))
+                return await self._watched(properties, lambda: answer(taken))
+            except Exception as error:  # noqa: BLE001 - whatever it is, it becomes a status
+                await self._refuse(context, error)
+
+        return grpc.unary_unary_rpc_method_handler(
+            handle,  # type: ignore[arg-type]
+            request_deserializer=request.FromString,
+            response_serializer=serialize,
+        )
+
     def stream_down(
         self,
         answer: Callable[[CallerT, RequestT, RpcContext], Coroutine[Any, Any, None]],
@@ -204,9 +228,13 @@ class Calls(Generic[CallerT]):
         self, properties: Properties, serve: Callable[[CallerT], Coroutine[Any, Any, T]]
     ) -> T:
         caller = await self.in_thread(self._gate.admit, properties)
+        return await self._watched(properties, lambda: serve(caller))
+
+    async def _watched(self, properties: Properties, serve: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Until it is done, or ended from outside."""
         if self._ending is not None:
             raise self._ending
-        task = asyncio.create_task(serve(caller))
+        task = asyncio.create_task(serve())
         stream = _Stream(properties, task)
         self._streams.add(stream)
         try:

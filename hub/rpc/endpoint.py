@@ -143,7 +143,9 @@ def node_services(
     log = LogCalls(hub.log, checkpoints, calls, limits)
     return {
         "HubService": {"GetHubInfo": calls.unary(unary.get_hub_info, hub_pb2.GetHubInfoRequest)},
-        "FleetService": {"ReportStatus": calls.waiting(fleet.report_status, fleet_pb2.ReportStatusRequest)},
+        "FleetService": {
+            "ReportStatus": calls.queued(fleet.take, fleet.answer, fleet_pb2.ReportStatusRequest)
+        },
         "RegistryService": {
             "ListRegistry": calls.unary(unary.list_registry, registry_pb2.ListRegistryRequest),
             "OfferRegistry": calls.unary(unary.offer_registry, registry_pb2.OfferRegistryRequest),

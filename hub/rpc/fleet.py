@@ -6,6 +6,8 @@
 """
 
 import asyncio
+from concurrent.futures import Future
+from datetime import datetime
 
 from syncline.v1 import fleet_pb2 as pb
 
@@ -26,18 +28,24 @@ class FleetCalls:
         self._next = 0.0  # before this time of the loop nothing is committed
         self._committing: asyncio.Task[None] | None = None
 
-    async def report_status(self, caller: Caller, request: pb.ReportStatusRequest) -> pb.ReportStatusResponse:
-        report = messages.status_from_message(request, self._limits)
-        answer = await self._calls.in_thread(self._fleet.submit, caller, report)
-        if self._committing is None or self._committing.done():
-            self._committing = asyncio.create_task(self._commit())
-        # Shielded: who goes away must not take the answer from those who wait with it.
-        return messages.status_time_to_message(await asyncio.shield(asyncio.wrap_future(answer)))
+    def take(self, caller: Caller, request: pb.ReportStatusRequest) -> "Future[datetime]":
+        """In a thread: check a report, and let it wait for a commit."""
+        return self._fleet.submit(caller, messages.status_from_message(request, self._limits))
+
+    async def answer(self, waiting: "Future[datetime]") -> pb.ReportStatusResponse:
+        """When it is durable."""
+        while not waiting.done():
+            if self._committing is None or self._committing.done():
+                self._committing = asyncio.create_task(self._commit())
+            # Shielded: who goes away must not take the answer from those who wait with it.
+            await asyncio.shield(self._committing)
+        return messages.status_time_to_message(waiting.result())
 
     async def _commit(self) -> None:
-        """Until nothing waits."""
+        """All that waits. What has come meanwhile is next, whether or not somebody still waits for it."""
         loop = asyncio.get_running_loop()
-        while self._fleet.is_waiting:
-            await asyncio.sleep(max(0.0, self._next - loop.time()))
-            await self._calls.in_thread(self._fleet.commit)
-            self._next = loop.time() + self._limits.report_commit_every_s
+        await asyncio.sleep(max(0.0, self._next - loop.time()))
+        await self._calls.in_thread(self._fleet.commit)
+        self._next = loop.time() + self._limits.report_commit_every_s
+        if self._fleet.is_waiting:
+            self._committing = asyncio.create_task(self._commit())

@@ -139,3 +139,25 @@ def test_the_map_is_drawn_on_the_operators_ground_and_says_its_approval(
     expect(visitor.page.get_by_text("GS(2026)4711")).to_be_visible()
     expect(visitor.page.locator("svg .print").first).to_be_attached()
     assert not serious_findings(visitor, "/map")
+
+
+@pytest.mark.parametrize("language", ["en-GB", "zh-CN"])
+def test_on_the_narrowest_telephone_no_page_is_cut_off_and_what_happened_is_read_at_once(
+    visit: Visit, language: str
+) -> None:
+    """360 px: no page is wider, and what a line is about is not beyond the edge of a table."""
+    narrow = {**LOOKS["telephone"], "viewport": {"width": 360, "height": 740}, "locale": language}
+    visitor = visit("auditor", **narrow)
+    wide: list[str] = []
+    for path in PAGES:
+        visitor.goto(path)
+        if visitor.page.evaluate("document.documentElement.scrollWidth") > 360:
+            wide.append(path)
+    assert not wide, wide
+    for path, cells in (("/events", ".events .long"), ("/datasets/la-dgm/geology-1m", ".holders .long")):
+        visitor.goto(path)
+        box = visitor.page.locator(cells).first.bounding_box()
+        assert box and box["x"] >= 0 and box["x"] + box["width"] <= 360, path
+    visitor.goto("/storage")
+    here = visitor.page.locator(".main-nav [aria-current]").bounding_box()
+    assert here and here["x"] >= 0 and here["x"] + here["width"] <= 360, "the page's own name is in sight"

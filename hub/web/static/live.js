@@ -20,7 +20,8 @@
     if (Number.isNaN(moment.getTime())) return null;
     if (element.dataset.form === "day") return day.format(moment);
     if (element.dataset.form !== "ago") return instant.format(moment);
-    const seconds = Math.trunc((moment.getTime() - Date.now() - skew) / 1000);
+    const passed = Math.trunc((moment.getTime() - Date.now() - skew) / 1000);
+    const seconds = Math.abs(passed) < 2 ? -Math.abs(passed) : passed; // just now is never "in 0 s"
     const [unit, length] = STEPS.find((step) => Math.abs(seconds) >= 2 * step[1]) ?? STEPS.at(-1);
     return relative.format(Math.trunc(seconds / length), unit);
   }
@@ -33,6 +34,9 @@
   }
 
   tell(document);
+  // On a telephone the row of pages is wider than the screen.
+  const here = document.querySelector(".main-nav [aria-current]");
+  if (here) here.closest("ul").scrollLeft = here.offsetLeft - 16;
   setInterval(() => { if (!document.hidden) tell(document); }, 20000);
 
   // --- putting new parts in the place of old ones ---------------------------------------------------

@@ -19,6 +19,7 @@ from hub.overview.model import Attention, DatasetLine, DatasetView, Holder, Mess
 from hub.overview.policy_words import rule_view
 from hub.overview.reports import Key, NodeReport
 from hub.services.hub import Hub
+from hub.services.membership import Membership
 from hub.storage import schema
 from security import envelope as dsse
 from security.canonical import canonical
@@ -41,6 +42,7 @@ class OneDataset:
         self._context = hub.context
         self._datasets = datasets
         self._reports = reports
+        self._placed: tuple[object, list[Place]] | None = None
 
     def view(self, dataset: str) -> DatasetView:
         """One dataset. Raises `InvalidInput` (NO_SUCH_DATASET)."""
@@ -76,8 +78,15 @@ class OneDataset:
         )
 
     def _places(self) -> list[Place]:
-        """Every node of every partner, as the registry has them."""
+        """Every node of every partner, as the registry has them; kept while it says the same."""
         membership = self._hub.registry.membership()
+        made_of = membership.registry, membership.suspended, membership.members.keys()
+        if self._placed is None or self._placed[0] != made_of:
+            self._placed = made_of, self._placed_by(membership)
+        return self._placed[1]
+
+    @staticmethod
+    def _placed_by(membership: Membership) -> list[Place]:
         found: list[Place] = []
         for partner in membership.registry.registry.partners:
             standing = membership.standing_of(partner)

@@ -13,7 +13,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from hub.overview.abouts import NOTHING, About, Abouts
-from hub.overview.grants import Policies, Readers, readers_of
+from hub.overview.grants import Policies, Readers, ReaderSets
 from hub.overview.model import DatasetLine, DatasetPage
 from hub.overview.search import DatasetSearch
 from hub.overview.shelves import Head, ShelfState, Shelves
@@ -35,6 +35,8 @@ class DatasetReader:
         self._shelves = Shelves(hub.context)
         self._abouts = Abouts(hub.context)
         self._policies = Policies(hub.context)
+        self._readers = ReaderSets()
+        self._members: tuple[object, frozenset[str]] | None = None
         self._lock = threading.Lock()
         self._words: dict[str, tuple[str, str]] = {}  # by dataset: the version's id, and what a search reads
 
@@ -76,17 +78,26 @@ class DatasetReader:
         rules = self._policies.of(head.policy_id for head in heads if head.policy_id is not None)
         members = self.members()
         return {
-            head.dataset: readers_of(
-                head.owner, rules.get(head.policy_id or "", ()), head.policy_seq or 0, members, now
+            head.dataset: self._readers.of(
+                head.owner,
+                head.policy_id or "",
+                rules.get(head.policy_id or "", ()),
+                head.policy_seq or 0,
+                members,
+                now,
             )
             for head in heads
         }
 
     def members(self) -> frozenset[str]:
-        """The partners in good standing."""
+        """The partners in good standing; the same object while registry and suspensions are the same."""
         membership = self._hub.registry.membership()
-        partners = membership.registry.registry.partners
-        return frozenset(str(each.id) for each in partners if membership.standing_of(each) == ACTIVE)
+        made_of, partners = (membership.registry, membership.suspended), membership.registry.registry.partners
+        known = self._members
+        if known is None or known[0] != made_of:
+            found = frozenset(str(each.id) for each in partners if membership.standing_of(each) == ACTIVE)
+            known = self._members = made_of, found
+        return known[1]
 
     def _matching(self, state: ShelfState, search: DatasetSearch, now: datetime) -> list[Head]:
         found: Iterable[Head] = state.heads.values()

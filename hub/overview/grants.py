@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from core.names import PartnerId
 from hub.services.context import Context
 from hub.storage import schema
-from security.policy import disclosures_from_json
+from security.policy import disclosures_from_json, next_change
 from security.rules import FEDERATION, READ, Rule, decide
 
 _KNOWN_COUNT_MAX = 20_000
@@ -92,3 +92,34 @@ def readers_of(
         decide(PartnerId(owner), rules, policy_seq, _ANYBODY, READ, now).allowed
     )
     return Readers(named, others, members, owner)
+
+
+class ReaderSets:
+    """Who may read under each policy, decided again when the members are others, or a rule begins or ends.
+    Thread-safe."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[datetime, datetime | None, Readers]] = {}
+
+    def of(
+        self,
+        owner: str,
+        policy_id: str,
+        rules: tuple[Rule, ...],
+        policy_seq: int,
+        members: frozenset[str],
+        now: datetime,
+    ) -> Readers:
+        """As `readers_of`, for the policy of this id, which says all of its rules; empty: there is none."""
+        if not policy_id:
+            return readers_of(owner, rules, policy_seq, members, now)
+        known = self._known.get(policy_id)
+        if known is not None:
+            made, ends, readers = known
+            if readers.members is members and made <= now and (ends is None or now < ends):
+                return readers
+        readers = readers_of(owner, rules, policy_seq, members, now)
+        if len(self._known) >= _KNOWN_COUNT_MAX:
+            self._known = {}
+        self._known[policy_id] = now, next_change(rules, now), readers
+        return readers

@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from hub.overview.acknowledged import Held
 from hub.overview.model import Fault, Holder, HolderState, Message, Work
@@ -55,20 +56,32 @@ def holders(
     by_assignee: dict[str, list[Rule]] = defaultdict(list)
     for rule in subject.rules:
         by_assignee[rule.assignee].append(rule)
+    head, for_all = subject.head, by_assignee.get(FEDERATION, [])
+    anybody: Access | None = None
+    words = _Words(head)
     found: list[Holder] = []
     for place in places:
-        # The rules of all others change nothing about this partner, and may be a thousand.
-        concerned = [*by_assignee.get(FEDERATION, ()), *by_assignee.get(place.partner, ())]
-        head = subject.head
-        granted = access(head.owner, concerned, head.policy_seq, place.partner, place.standing, now)
+        own = by_assignee.get(place.partner)
+        if own is None and place.partner != head.owner and place.standing == "active":
+            # Whom no rule names may what all of them may: decided once, for there may be a thousand.
+            anybody = anybody or access(
+                head.owner, for_all, head.policy_seq, place.partner, place.standing, now
+            )
+            granted = anybody
+        else:
+            # The rules of all others change nothing about this partner, and may be a thousand.
+            concerned = [*for_all, *(own or ())]
+            granted = access(head.owner, concerned, head.policy_seq, place.partner, place.standing, now)
         key = place.partner, place.node or ""
         report = reports.get(key)
-        found.append(_holder(head, place, granted, held.get(key), None if report is None else report.report))
+        found.append(_holder(words, place, granted, held.get(key), None if report is None else report.report))
     return tuple(found)
 
 
-def _holder(head: Head, place: Place, granted: Access, held: Held | None, report: Report | None) -> Holder:
-    state, why, error = _state(head, place, granted, held, report)
+def _holder(
+    words: "_Words", place: Place, granted: Access, held: Held | None, report: Report | None
+) -> Holder:
+    state, why, error = _state(words, place, granted, held, report)
     return Holder(
         partner=place.partner,
         node=place.node,
@@ -78,15 +91,23 @@ def _holder(head: Head, place: Place, granted: Access, held: Held | None, report
         may_discover=granted.may_discover,
         may_read=granted.may_read,
         rule=granted.rule,
-        why=why or granted.why,
+        why=why or _about(granted.why, place.partner),
         error=error,
     )
 
 
+def _about(why: Message, partner: str) -> Message:
+    """What was decided for all, said of one of them."""
+    if why.params.get("partner", partner) == partner:
+        return why
+    return Message(code=why.code, params={**why.params, "partner": partner})
+
+
 def _state(
-    head: Head, place: Place, granted: Access, held: Held | None, report: Report | None
+    words: "_Words", place: Place, granted: Access, held: Held | None, report: Report | None
 ) -> tuple[HolderState, Message | None, Fault | None]:
     """The state, what explains it where the decision alone does not, and the fault that is reported."""
+    head = words.head
     if place.partner == head.owner:
         code = "holder.publishes" if place.node == head.node else "holder.owner"
         return "owner", Message(code=code, params={"partner": place.partner}), None
@@ -96,7 +117,7 @@ def _state(
         return ("withheld" if granted.may_discover else "not shared"), None, None
     mirror = _mirror(head.dataset, report)
     fault = None if mirror is None or mirror.state in _NO_FAULT_OF_THE_NODE else mirror.error
-    said = _Said(head, granted.rule, held, mirror)
+    said = partial(words.say, rule=granted.rule, held=held, mirror=mirror)
     if head.seq is None:
         return "current", said("holder.no-version"), fault
     if held is not None and held.seq >= head.seq:
@@ -117,24 +138,31 @@ def _state(
     return "behind", said(code), None
 
 
-@dataclass(frozen=True, slots=True)
-class _Said:
-    head: Head
-    rule: str | None
-    held: Held | None
-    mirror: Work | None
+class _Words:
+    """What is said of holders of one dataset; of many, the same."""
 
-    def __call__(self, code: str) -> Message:
-        params: dict[str, str | int | None] = {
-            "rule": self.rule,
-            "seq": None if self.held is None else self.held.seq,
-            "newest": self.head.seq,
-            "left_bytes": 0 if self.mirror is None else self.mirror.bytes_left,
-        }
-        return Message(code=code, params=params)
+    def __init__(self, head: Head) -> None:
+        self.head = head
+        self._said: dict[object, Message] = {}
+
+    def say(self, code: str, *, rule: str | None, held: Held | None, mirror: Work | None) -> Message:
+        seq, left = None if held is None else held.seq, 0 if mirror is None else mirror.bytes_left
+        said = self._said.get((code, rule, seq, left))
+        if said is None:
+            params: dict[str, str | int | None] = {
+                "rule": rule,
+                "seq": seq,
+                "newest": self.head.seq,
+                "left_bytes": left,
+            }
+            said = self._said[code, rule, seq, left] = Message(code=code, params=params)
+        return said
 
 
 def _mirror(dataset: str, report: Report | None) -> Work | None:
     if report is None:
         return None
-    return next((each for each in report.mirrors if each.dataset == dataset), None)
+    for each in report.mirrors:
+        if each.dataset == dataset:
+            return each
+    return None

@@ -162,17 +162,25 @@ class Shelves:
         return {name: each for name, each in found.items() if before.get(name) != each}
 
 
+_TOUCHED = (
+    sa.select(schema.leaves.c.object)
+    .where(
+        schema.leaves.c.idx >= sa.bindparam("first"),
+        schema.leaves.c.idx < sa.bindparam("end"),
+        schema.leaves.c.type.in_(_CHANGING),
+    )
+    .distinct()
+    .limit(_CHANGED_COUNT_MAX + 1)
+)
+
+
 def _changed(connection: sa.Connection, first: int, end: int) -> set[str] | None:
     """The objects of the leaves [first, end) that may be datasets; None: too many, or the log is another."""
     if first == 0 or end < first:
         return None
-    table = schema.leaves
-    rows = connection.execute(
-        sa.select(table.c.object)
-        .where(table.c.idx >= first, table.c.idx < end, table.c.type.in_(_CHANGING))
-        .distinct()
-        .limit(_CHANGED_COUNT_MAX + 1)
-    ).scalars()
+    if first == end:
+        return set()
+    rows = connection.execute(_TOUCHED, {"first": first, "end": end}).scalars()
     found = {each for each in rows if each is not None and "/" in each}
     return None if len(found) > _CHANGED_COUNT_MAX else found
 
@@ -251,10 +259,15 @@ def _head(row: Any) -> Head:
 
 def _left(connection: sa.Connection) -> frozenset[str]:
     """Owners none of whose nodes is left; one that was enrolled again is back."""
-    departures, enrolments = schema.departures, schema.enrolments
-    back = sa.exists().where(enrolments.c.partner == departures.c.partner, enrolments.c.state == "approved")
-    rows = connection.execute(sa.select(departures.c.partner).where(departures.c.node == "", ~back))
-    return frozenset(rows.scalars())
+    return frozenset(connection.execute(_LEFT).scalars())
+
+
+_LEFT = sa.select(schema.departures.c.partner).where(
+    schema.departures.c.node == "",
+    ~sa.exists().where(
+        schema.enrolments.c.partner == schema.departures.c.partner, schema.enrolments.c.state == "approved"
+    ),
+)
 
 
 def _turns(

@@ -32,8 +32,10 @@ class StorageReader:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._lock = threading.Lock()
+        # As of the newest sample; read again when there is another, which ends with the whole.
         self._sampled = ""
         self._latest: Mapping[str, Any] = {}
+        self._by_owner: tuple[OwnerStorage, ...] | None = None
 
     def view(self) -> StorageView:
         """As of now."""
@@ -64,42 +66,55 @@ class StorageReader:
             return _history(connection, owner, _POINTS_COUNT)
 
     def _owners(self, connection: sa.Connection) -> tuple[OwnerStorage, ...]:
-        rows = [row for owner, row in self._rows(connection).items() if owner != WHOLE]
-        rows.sort(key=lambda row: (-row.disk_bytes, row.owner))
-        return tuple(
-            OwnerStorage(
-                owner=row.owner,
-                used_bytes=row.used_bytes,
-                quota_bytes=self._context.quotas.of(row.owner),
-                disk_bytes=row.disk_bytes,
-                packs=row.packs,
-                history=_history(connection, row.owner, _OWNER_POINTS_COUNT)
-                if place < _HISTORIES_COUNT
-                else (),
-            )
-            for place, row in enumerate(rows)
+        """Those with most first; kept until there is a new sample."""
+        by_owner = self._rows(connection)
+        with self._lock:
+            if self._by_owner is None or self._latest is not by_owner:
+                rows = [row for owner, row in by_owner.items() if owner != WHOLE]
+                rows.sort(key=lambda row: (-row.disk_bytes, row.owner))
+                found = tuple(self._owner(connection, row, place) for place, row in enumerate(rows))
+                if self._latest is not by_owner:
+                    return found
+                self._by_owner = found
+            return self._by_owner
+
+    def _owner(self, connection: sa.Connection, row: Any, place: int) -> OwnerStorage:
+        return OwnerStorage(
+            owner=row.owner,
+            used_bytes=row.used_bytes,
+            quota_bytes=self._context.quotas.of(row.owner),
+            disk_bytes=row.disk_bytes,
+            packs=row.packs,
+            history=_history(connection, row.owner, _OWNER_POINTS_COUNT) if place < _HISTORIES_COUNT else (),
         )
 
     def _rows(self, connection: sa.Connection) -> Mapping[str, Any]:
-        """The newest row of each owner; read again when there is a new sample, which ends with the whole."""
+        """The newest row of each owner."""
         table = schema.storage_samples
         newest = sa.select(sa.func.max(table.c.time)).where(table.c.owner == WHOLE)
         sampled = connection.execute(newest).scalar_one_or_none() or ""
         with self._lock:
             if sampled != self._sampled:
                 self._latest, self._sampled = latest_rows(connection), sampled
+                self._by_owner = None
             return self._latest
+
+
+_HISTORY = (
+    sa.select(
+        schema.storage_samples.c.time,
+        schema.storage_samples.c.used_bytes,
+        schema.storage_samples.c.free_bytes,
+    )
+    .where(schema.storage_samples.c.owner == sa.bindparam("owner"))
+    .order_by(schema.storage_samples.c.time.desc())
+    .limit(sa.bindparam("count"))
+)
 
 
 def _history(connection: sa.Connection, owner: str, count: int) -> tuple[StoragePoint, ...]:
     """The oldest first; of many, every so many-th, and the newest."""
-    table = schema.storage_samples
-    rows = connection.execute(
-        sa.select(table.c.time, table.c.used_bytes, table.c.free_bytes)
-        .where(table.c.owner == owner)
-        .order_by(table.c.time.desc())
-        .limit(count * 10)
-    ).all()
+    rows = connection.execute(_HISTORY, {"owner": owner, "count": count * 10}).all()
     step = -(-len(rows) // count) or 1
     return tuple(
         StoragePoint(time=parse_instant(row.time), used_bytes=row.used_bytes, free_bytes=row.free_bytes)

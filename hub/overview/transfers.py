@@ -91,6 +91,7 @@ def _waiting(
     found = (
         (-work.bytes_left, partner, node, work.dataset, direction, work)
         for (partner, node), said in reports.items()
+        if said.report.backlog_bytes  # the sum of just these: most nodes have nothing to move
         for direction, works in (("up", said.report.publishes), ("down", said.report.mirrors))
         for work in works
         if work.bytes_left

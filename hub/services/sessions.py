@@ -25,6 +25,11 @@ from security.digests import sha256_hex
 _TOKEN_BYTES = 32
 _SEEN_EVERY_S = 60
 _SESSIONS_OF_USER_MAX = 20
+_SESSION = (
+    sa.select(schema.sessions, schema.users.c.roles)
+    .join(schema.users, schema.users.c.name == schema.sessions.c.user)
+    .where(schema.sessions.c.token_sha256 == sa.bindparam("digest"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +92,9 @@ class SessionService:
         if not token:
             return None
         digest, now = sha256_hex(token.encode()), self._clock.now()
-        table, users = schema.sessions, schema.users
+        table = schema.sessions
         with self._database.read() as connection:
-            row = connection.execute(
-                sa.select(table, users.c.roles)
-                .join(users, users.c.name == table.c.user)
-                .where(table.c.token_sha256 == digest)
-            ).one_or_none()
+            row = connection.execute(_SESSION, {"digest": digest}).one_or_none()
         if row is None:
             return None
         seen, ends = parse_instant(row.seen), parse_instant(row.expires)

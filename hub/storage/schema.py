@@ -85,6 +85,7 @@ enrolments = Table(
     Column("signing_key", Text),
     Column("witness_key", Text),
     Index("ix_enrolments_partner", "partner", "node"),
+    Index("ix_enrolments_joined", "partner", "node", "joined"),
 )
 
 #: TLS certificates that were issued, by the digest of the key that they certify.
@@ -314,6 +315,7 @@ dataset_facts = Table(
     Column("next_update", Text),
     Column("footprint", Text),
     Column("period", Text),
+    Index("ix_dataset_facts_time", "time"),
 )
 
 #: How a node stood, some times an hour, for the lines on the pages. `bytes_left` and `lag_s` null: not known.

@@ -26,7 +26,7 @@ from core.clock import SystemClock
 from hub.overview.model import Message, Severity
 from hub.web.i18n import Language, accepted_tags, choose, languages
 from hub.web.static_files import address_of
-from hub.web.template_language import names_for
+from hub.web.template_language import names_for, translated
 
 LANGUAGE_COOKIE = "syncline-language"
 #: Lines of a list that a page shows before somebody asks for all.
@@ -119,6 +119,8 @@ def environment(tag: str) -> Environment:
     )
     install: Any = made
     install.install_gettext_callables(language.gettext, language.ngettext, newstyle=True)
+    # The extension's own `gettext` translates and formats at each call: a table calls it a thousand times.
+    made.globals["gettext"] = made.globals["_"] = translated(language)  # pyright: ignore[reportArgumentType]
     made.globals["languages"] = languages()  # pyright: ignore[reportArgumentType]
     made.globals["static"] = address_of  # pyright: ignore[reportArgumentType]
     filters, functions = names_for(language)

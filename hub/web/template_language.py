@@ -5,6 +5,9 @@
 {{ ago(line.last_seen) }}                            # <time datetime=… title="… UTC">5 min ago</time>
 {{ say(attention.message) }}                         # in the viewer's language, instants as <time>
 {{ title(line.names) }}                              # <span lang="lo" dir="ltr">…</span>
+{{ options(partners, search.partner) }}              # <option value="la-dgm" selected>la-dgm</option>…
+
+What is kept here (`lru_cache`) depends on its arguments and the language alone, and never becomes wrong.
 """
 
 import re
@@ -56,14 +59,29 @@ def names_for(language: Language) -> tuple[Names, Names]:
         "ago": said.ago,
         "title": title,
         "sparkline": partial(sparkline.sparkline, formats=formats),
-        "share": bars.share,
+        "share": lru_cache(1024)(bars.share),
         "change": bars.change,
+        "options": options,
         "version_curve": partial(version_curve, formats=formats),
         "storage_curve": partial(storage_curve, formats=formats),
         "backlog_curve": partial(backlog_curve, formats=formats),
         "degrees": degrees,
     }
     return filters, functions
+
+
+def translated(language: Language) -> Callable[..., Markup]:
+    """`gettext` for templates, as Jinja's extension has it ("newstyle"): a format, its values escaped. What
+    takes no values is made once."""
+
+    @lru_cache(2048)
+    def plain(text: str) -> Markup:
+        return Markup(language.gettext(text)) % {}  # noqa: S704 - our own words
+
+    def gettext(text: str, /, **values: Any) -> Markup:
+        return Markup(language.gettext(text)) % values if values else plain(text)  # noqa: S704 - as above
+
+    return gettext
 
 
 class _Said:
@@ -117,7 +135,24 @@ def title(context: Context, texts: Mapping[str, str], otherwise: str = "") -> Ma
     tag, text = own_text(texts, context["accepted"])
     if not text:
         return escape(otherwise or NOTHING)
+    return _titled(tag, text)
+
+
+@lru_cache(4096)
+def _titled(tag: str, text: str) -> Markup:
     return Markup('<span lang="{}" dir="{}">{}</span>').format(tag, direction_of(tag), text)
+
+
+def options(values: Sequence[str], chosen: str | None = None) -> Markup:
+    """The choices of a `select`, in order. There may be a thousand, of which one is chosen now and then."""
+    return _options(tuple(values), chosen)
+
+
+@lru_cache(8)
+def _options(values: tuple[str, ...], chosen: str | None) -> Markup:
+    one = '<option value="{0}"{1}>{0}</option>'
+    drawn = (one.format(escape(each), " selected" if each == chosen else "") for each in sorted(values))
+    return Markup("".join(drawn))  # noqa: S704 - escaped above
 
 
 def version_curve(versions: Sequence[VersionView], *, label: str, formats: Formats) -> Markup:

@@ -4,6 +4,7 @@ sparkline((3, 4, None, 9), label="Backlog of the last day")        # None: not k
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from markupsafe import Markup
 
@@ -15,6 +16,12 @@ _WIDTH, _HEIGHT, _PAD = 96.0, 22.0, 2.0
 def sparkline(values: Sequence[int | None], *, label: str, formats: Formats) -> Markup:
     """An area and its line; what is not known is a gap. `label` is read out with the newest and the largest
     value."""
+    return _drawn(tuple(values), label, formats)
+
+
+@lru_cache(4096)
+def _drawn(values: tuple[int | None, ...], label: str, formats: Formats) -> Markup:
+    """Most lines say the same for half an hour, and a page has a hundred: the same is drawn once."""
     known = [value for value in values if value is not None]
     if not known:
         return Markup('<span class="nothing" title="{}">–</span>').format(label)

@@ -34,8 +34,9 @@ def show_map(overview: Source, basemap: Basemap | None) -> Build:
         found = overview.map()
         query = request.query_params
         by: By = "freshness" if query.get("by") == "freshness" else "theme"
-        chosen = next((each for each in found.items if each.dataset == query.get("dataset")), None)
-        fitted = extent([each.bbox for each in found.items])
+        wanted = query.get("dataset")
+        chosen = next((each for each in found.items if each.dataset == wanted), None) if wanted else None
+        fitted = sheets.extent_of(found)
         near = extent([chosen.bbox]).zoomed(1.8) if chosen is not None else fitted
         view = parse_view(query.get("view", "")) or near
         name = "" if chosen is None else chosen.dataset
@@ -77,6 +78,14 @@ class _Sheets:
 
     def __init__(self) -> None:
         self._drawn: dict[tuple[str, By, str], _Sheet] = {}
+        self._fitted: tuple[tuple[MapItem, ...], View] | None = None
+
+    def extent_of(self, found: MapView) -> View:
+        """The view that shows all of the data; looked for again when `found` shows something else."""
+        fitted = self._fitted
+        if fitted is None or fitted[0] is not found.items:
+            fitted = self._fitted = found.items, extent([each.bbox for each in found.items])
+        return fitted[1]
 
     def of(self, found: MapView, view: View, by: By, chosen: str) -> _Sheet:
         """The sheet, drawn again when `found` shows something else."""

@@ -78,6 +78,7 @@ def upgrade() -> None:
         sa.Column("period", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("dataset", name=op.f("pk_dataset_facts")),
     )
+    op.create_index("ix_dataset_facts_time", "dataset_facts", ["time"], unique=False)
     op.create_table(
         "events",
         sa.Column("number", sa.Integer(), nullable=False),
@@ -187,6 +188,7 @@ def upgrade() -> None:
     op.create_index("ix_leaves_actor", "leaves", ["actor", "idx"], unique=False)
     op.create_index("ix_leaves_object", "leaves", ["object", "idx"], unique=False)
     op.create_index("ix_leaves_type", "leaves", ["type", "idx"], unique=False)
+    op.create_index("ix_enrolments_joined", "enrolments", ["partner", "node", "joined"], unique=False)
     op.create_index("ix_deliveries_version", "deliveries", ["version"], unique=False)
     op.create_index("ix_acknowledgements_version", "acknowledgements", ["version", "partner"], unique=False)
     op.add_column("status_reports", sa.Column("revision", sa.Integer(), server_default="0", nullable=False))

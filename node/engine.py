@@ -154,6 +154,8 @@ class Engine:
         finally:
             shown.end()
         result = published(session, dataset, outcome)
+        if outcome.changed:
+            self._reception.room_changed()
         self.places.want(dataset, changed=outcome.changed)
         return result
 

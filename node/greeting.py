@@ -11,6 +11,7 @@ lists the new key.
 """
 
 import threading
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from core.clock import format_instant
@@ -63,6 +64,12 @@ class Reception:
     def lost_contact(self) -> None:
         """A call failed: the next greeting is a real one."""
         self._greeted_at = None
+
+    def room_changed(self) -> None:
+        """Something was published: where there is a quota, less of it is left."""
+        if self._session.board.report.hub.quota_bytes is not None:
+            with suppress(SynclineError):  # the next greeting tells
+                self._note_quota(self._session.hub().get_hub_info())
 
     def _greet(self) -> Hub:
         session = self._session

@@ -20,7 +20,6 @@ from contextlib import closing
 
 from core.errors import Denied
 from core.limits import KIB, LIMITS, Limits
-from core.terminal import bytes_text
 from node.publish.records import Listed, PublishRecords
 from node.publish.versions import Summary, VersionStreams
 from node.state import NodeState
@@ -93,8 +92,8 @@ def _no_room(used: int, quota: int, lacking: int) -> Denied:
     return Denied(
         f"{used:,} of {quota:,} bytes that the hub keeps for this agency are used: {left:,} are"
         f" left, and this version needs {lacking:,} more; nothing of it was sent",
-        remedy=f"ask the hub's operator for {bytes_text(used + lacking - quota)} more, or publish"
-        " less; it then goes on by itself",
+        remedy=f"ask the hub's operator for {used + lacking - quota:,} bytes more, or publish less; it then"
+        " goes on by itself",
         reason="QUOTA_EXCEEDED",
     )
 

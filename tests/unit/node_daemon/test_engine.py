@@ -88,6 +88,15 @@ def test_loud_an_agency_is_warned_before_its_quota_is_used_up(owner: Member, fed
             assert (outcome.exit_status, report.faults, report.is_healthy) == (0, {}, True)
 
 
+def test_what_a_pass_has_used_of_the_quota_is_told_at_its_end(owner: Member, federation: TestFederation):
+    federation.host._options["quotas"] = Quotas(10**9)
+    federation.host.restart()
+    with owner.session() as session:
+        Engine(session).run_pass()
+        used = federation.hub.content.use(session.settings.partner).used_bytes
+        assert session.board.report.hub.used_bytes == used > 0
+
+
 def test_a_clock_an_hour_off_is_a_warning_and_stops_nothing(owner: Member, federation: TestFederation):
     late = ManualClock(federation.clock.now() - timedelta(hours=1))
     with owner.session(late) as session:

@@ -83,6 +83,7 @@ def test_loud_what_the_quota_would_refuse_is_refused_before_its_first_byte_is_se
     assert needed > 60_000
     assert f"{before:,} of {before + 30_000:,} bytes" in error.message
     assert "30,000 are left" in error.message
+    assert f"for {needed - 30_000:,} bytes more" in error.remedy
     assert "goes on by itself" in error.remedy
 
 

@@ -13,6 +13,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, cast
 
 from core.clock import parse_instant
@@ -81,8 +82,14 @@ def instant(value: object) -> datetime | None:
     """An instant as `core.clock` writes it."""
     if not isinstance(value, str) or len(value) != _INSTANT_LENGTH:
         return None
+    return _instant(value)
+
+
+# Of twenty characters; most instants of a report are those of the last one.
+@lru_cache(maxsize=4096)
+def _instant(text: str) -> datetime | None:
     try:
-        return parse_instant(value)
+        return parse_instant(text)
     except InvalidInput:
         return None
 
@@ -138,6 +145,7 @@ def table(value: object) -> Mapping[str, Any]:
     return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
-def tables(value: object, count_max: int) -> list[Mapping[str, Any]]:
+def tables(value: object, count_max: int) -> list[dict[str, Any]]:
     """The JSON objects among the first `count_max` members of a list."""
-    return [table(each) for each in items(value, count_max) if isinstance(each, dict)]
+    found = [each for each in items(value, count_max) if isinstance(each, dict)]
+    return cast("list[dict[str, Any]]", found)

@@ -12,7 +12,7 @@ import marshal
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 from hub.overview import claims
 from hub.overview.model import Fault, Source, Work
@@ -84,11 +84,11 @@ def read_rows(value: object, received: datetime, before: Rows = NO_ROWS, *, with
     )
 
 
-def _bytes(row: Mapping[str, Any]) -> bytes:
+def _bytes(row: dict[str, Any]) -> bytes:
     """The row with all its types; the same for the same words. None of it is ever read back."""
     try:
         # Version 2: the later ones depend on which texts are the same object.
-        return marshal.dumps(cast("dict[str, Any]", row), 2)
+        return marshal.dumps(row, 2)
     except ValueError:  # too deep
         return b""
 

@@ -37,7 +37,7 @@ _AGAIN = "ask for the bundle again; it was altered or damaged on its way"
 
 _OWNER_NAME = r"[a-z0-9-]+/[a-z0-9.-]+"
 _KNOWN = re.compile(
-    rb"data/(scope\.json|keys/[a-z0-9.-]+\.pem|registry/[0-9]{8}\.json"
+    rb"data/(scope\.json|departures/[0-9]{12}\.json|keys/[a-z0-9.-]+\.pem|registry/[0-9]{8}\.json"
     rb"|log/(checkpoint|log-policy|registry-[0-9]{8}\.tlog-proof"
     rb"|records/[0-9]{12}\.(opening\.json|tlog-proof))"
     rb"|datasets/" + _OWNER_NAME.encode() + rb"/(policies/[0-9]{8}(\.rules)?\.json"

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from audit.bundle.departures import departure_name
 from audit.bundle.writer import Bag
 from core.clock import format_instant
 from core.errors import Corrupt
@@ -146,7 +147,8 @@ class BundleRegistry:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """All of it. `records` ascend by index; `keys` are file names below `data/keys`, and PEM."""
+    """All of it. `records` ascend by index; `keys` are file names below `data/keys`, and PEM; `departures`
+    (leaf index and envelope) ascend by index."""
 
     scope: BundleScope
     datasets: Sequence[BundleDataset]
@@ -155,6 +157,7 @@ class Contents:
     log_policy: bytes
     records: Iterable[BundleRecord]
     registries: Sequence[BundleRegistry]
+    departures: Iterable[tuple[int, bytes]] = ()
 
 
 def version_folder(seq: int, id: str) -> str:  # noqa: A002 - the noun's own name
@@ -166,6 +169,8 @@ def write_contents(bag: Bag, contents: Contents, progress: Progress) -> None:
     """Write the payload. Raises `Corrupt` when content or an inventory is not what was signed."""
     for dataset in sorted(contents.datasets, key=lambda each: f"{each.dataset}/".encode()):
         _write_dataset(bag, dataset, progress)
+    for index, envelope in contents.departures:
+        bag.add(departure_name(index), envelope)
     for name, pem in sorted(contents.keys.items()):
         bag.add(f"data/keys/{name}", pem)
     bag.add("data/log/checkpoint", contents.checkpoint)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from audit.bundle.bag import CheckedBag, check_bag
 from audit.bundle.datasets import Read, read_datasets
+from audit.bundle.departures import Departures
 from audit.bundle.events import Acknowledgements, Events, Statements
 from audit.bundle.lanes import Lanes
 from audit.bundle.records import RecordFiles
@@ -123,10 +124,13 @@ def _follow(bundle: _Bundle, read: Sequence[Read]) -> tuple[RecordFiles, Events,
     records = RecordFiles(bundle.tree, bundle.view, bundle.limits)
     events = Events(bundle.chain, bundle.positions, statements, bundle.scope, bundle.tree, bundle.limits)
     lanes = Lanes(bundle.scope)
+    departures = Departures(bundle.tree, bundle.chain, bundle.positions, bundle.limits)
     for record in records.verify(bundle.gathered):
         lanes.add(record, bundle.gathered)
         events.add(record, bundle.gathered)
+        departures.add(record, bundle.gathered)
     events.finish([each.dataset for each in read], bundle.gathered, logged=bundle.view is not None)
+    departures.finish(bundle.gathered, logged=bundle.view is not None)
     return records, events, lanes.finish(bundle.gathered)
 
 

@@ -83,7 +83,7 @@ key of WHO has signed FILE, a DSSE envelope, as a statement of TYPE:
     }
 
 The registry by an administrator, manifests and policies by the datasets' owners, acknowledgements by who
-received:
+received, departures by the nodes' partners who left:
 
     for f in data/registry/*.json; do check application/vnd.syncline.registry+json administrators "$f"; done
     owner() { echo "$1" | cut -d / -f 3; }
@@ -97,6 +97,11 @@ received:
         [ -e "$f" ] || continue
         who=$(payload "$f" | sed 's/.*"partner":"\([a-z0-9-]*\)".*/\1/')
         check application/vnd.syncline.acknowledgement+json "$who" "$f"
+    done
+    for f in data/departures/*.json; do
+        [ -e "$f" ] || continue
+        who=$(payload "$f" | sed 's/.*"partner":"\([a-z0-9-]*\)".*/\1/')
+        check application/vnd.syncline.departure+json "$who" "$f"
     done
 
 What a statement says is its payload; `payload FILE` shows it. Check that a later registry statement names

@@ -88,6 +88,23 @@ def acknowledged(
     return query if plan.since is None else query.where(table.c.accepted >= format_instant(plan.since))
 
 
+def departed(plan: ExportPlan, selection: Selection, end: int) -> sa.Select[Any, Any, Any]:
+    """The query for the words of nodes that left, of the owners whose lanes are whole: leaf, partner,
+    envelope."""
+    table, leaves = schema.departures, schema.leaves
+    begun = [
+        sa.and_(leaves.c.lane_owner == owner, leaves.c.idx >= begin)
+        for owner, begin in selection.begins.items()
+        if owner in plan.whole
+    ]
+    return (
+        sa.select(table.c.leaf, table.c.partner, table.c.envelope)
+        .join(leaves, leaves.c.idx == table.c.leaf)
+        .where(table.c.node != "", table.c.leaf < end, sa.or_(sa.false(), *begun))
+        .order_by(table.c.leaf)
+    )
+
+
 def _check_count(count: int, limits: Limits) -> None:
     if count > limits.bundle_records_count_max:
         raise InvalidInput(

@@ -39,7 +39,7 @@ from hub.services.auditors import AuditorService
 from hub.services.context import Context
 from hub.services.export.files import StoredVersion
 from hub.services.export.plan import ExportPlan, Planner
-from hub.services.export.selection import Selection, acknowledged, select
+from hub.services.export.selection import Selection, acknowledged, departed, select
 from hub.services.log import LogService
 from hub.services.registry import RegistryService
 from hub.services.sharing import SharingService
@@ -185,7 +185,13 @@ class ExportService:
                 BundleRegistry(row.seq, row.envelope, to_proof_file(row.leaf, hashes, note))
                 for row, hashes in zip(selection.registries, proofs, strict=True)
             ],
+            departures=self._departures(plan, selection, checkpoint.size),
         )
+
+    def _departures(self, plan: ExportPlan, selection: Selection, size: int) -> Sequence[tuple[int, bytes]]:
+        with self._database.read() as connection:
+            rows = connection.execute(departed(plan, selection, size)).all()
+        return [(row.leaf, row.envelope) for row in rows]
 
     def _dataset(
         self, plan: ExportPlan, selection: Selection, dataset: DatasetId, size: int

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from security.departure import Departure, build_departure
 from tests.installed import needs_openssl
 from tests.simulation.federation import TestFederation, publish
 from tests.unit.hub_services.exporting import AUDITOR, enrol_auditor, export, share_geo
@@ -25,9 +26,11 @@ def by_hand(bundle: Path) -> subprocess.CompletedProcess[str]:
 def rich(federation: TestFederation, tmp_path: Path) -> Path:
     """Two nodes of the owner have signed, so that it has several keys; three registries; data."""
     share_geo(federation)
-    federation.enrol("la-dgm", "second")
+    second = federation.enrol("la-dgm", "second")
     enrol_auditor(federation)
     publish(federation, "la-dgm", "geo", {"b.txt": b"two"})
+    word = Departure("test-geo", second.partner, second.node, federation.clock.now(), '"partner":"x"')
+    federation.hub.departures.leave(second.caller, build_departure(word, second.signing))
     export(federation, tmp_path / "rich", "la-dgm/*", with_data=True)
     return tmp_path / "rich"
 
@@ -38,6 +41,7 @@ def test_every_check_by_hand_in_the_readme_holds(rich: Path) -> None:
     assert "NOT" not in done.stdout
     assert "signed by la-dgm: data/datasets/la-dgm/geo/versions/1-" in done.stdout
     assert "signed by th-dmr: data/datasets/la-dgm/geo/acknowledgements/" in done.stdout
+    assert "signed by la-dgm: data/departures/" in done.stdout
     assert "signed by administrators: data/registry/00000001.json" in done.stdout
     assert "Signature Verified Successfully" in done.stdout
     records = len(list((rich / "data/log/records").glob("*.opening.json")))
@@ -54,6 +58,7 @@ def test_every_check_by_hand_in_the_readme_holds(rich: Path) -> None:
         "data/datasets/la-dgm/geo/versions/1-*/manifest.json",
         "data/datasets/la-dgm/geo/policies/00000001.json",
         "data/datasets/la-dgm/geo/acknowledgements/*.json",
+        "data/departures/*.json",
         "data/datasets/la-dgm/geo/versions/1-*/content/a.txt",
         "data/datasets/la-dgm/geo/versions/1-*/inventory.sha256",
         "data/log/checkpoint",

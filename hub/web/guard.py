@@ -12,6 +12,7 @@ token; the role. Then the route answers, and every answer goes out with the head
     app = Guard(routes, hub, settings, threads, notices, limits)
 """
 
+import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -91,6 +92,12 @@ class Guard:
             if answer.started:
                 await answer.end()
             return
+        except asyncio.CancelledError:
+            # The server stops, and gives up what still waits for its turn: no bug, and somebody is told.
+            if answer.started:
+                raise
+            stops = Unavailable("the hub stops", remedy="try again in a moment", reason="STOPPING")
+            await problem(request, stops)(scope, receive, answer)
         except Exception as error:  # noqa: BLE001 - the hub goes on
             if answer.started:
                 self._bug(request, error)

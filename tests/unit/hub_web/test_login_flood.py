@@ -287,7 +287,9 @@ def test_while_wrong_passwords_hold_every_turn_pages_answer_and_a_known_browser_
         over = [task for task in strangers if task.done()]
         for task in strangers:
             task.cancel()
-        await asyncio.gather(*strangers, return_exceptions=True)
+        given_up = await asyncio.gather(*[task for task in strangers if task not in over])
+        assert {answer.status for answer in given_up} <= {503, 403}, "a hub that stops tells who waits"
+        assert "STOPPING" in given_up[-1].text or "the hub stops" in given_up[-1].text
         return [task.result() for task in over], page, known
 
     refused, page, known = site.runner.run(flood())

@@ -7,11 +7,11 @@ from typing import NoReturn
 
 import pytest
 
-from core.errors import Denied, InvalidInput, Unavailable, Untrusted
+from core.errors import Corrupt, Denied, InvalidInput, Unavailable, Untrusted
 from core.names import NodeName, PartnerId
 from node import enrol, identity
 from node.enrol import EnrolmentState
-from node.join_file import Enrolling
+from node.join_file import Enrolling, read_join_file
 from node.trust import TrustStore
 from tests.unit.hub_rpc.conftest import RunningHub
 from tests.unit.node_enrol.conftest import TOML, Joining, altered
@@ -237,8 +237,27 @@ def test_a_damaged_enrolment_says_what_to_do(joining: Joining) -> None:
     joining.join(joining.invite())
     path = joining.state_dir / "keys" / "enrolment.json"
     path.write_bytes(path.read_bytes()[:-20])
-    from core.errors import Corrupt
 
     with pytest.raises(Corrupt) as refused:
         Enrolling.load(joining.state_dir / "keys")
     assert "join again" in refused.value.remedy
+
+
+def test_a_join_file_says_whether_it_replaces_a_node(joining: Joining) -> None:
+    assert not read_join_file(joining.invite()).replace
+    path = joining.invite(replace=True)
+    assert read_join_file(path).replace
+    joining.join(path)
+    remembered = Enrolling.load(joining.state_dir / "keys")
+    assert remembered is not None and remembered.file == read_join_file(path)
+    for wrong in (False, "yes", 1, None):
+        with pytest.raises(InvalidInput):
+            read_join_file(altered(path, replace=wrong))
+
+
+def test_a_certificate_that_is_none_is_told_by_its_reason(joining: Joining) -> None:
+    joining.enrolled()
+    (joining.state_dir / "keys" / "tls.crt").write_bytes(b"damaged")
+    with pytest.raises(Corrupt) as refused:
+        identity.load(joining.state_dir).tls()
+    assert refused.value.reason == "BAD_CERTIFICATE"

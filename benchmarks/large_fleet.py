@@ -10,7 +10,6 @@ asks for them, `fsck` would refuse them), no content behind the versions, and sa
     fleet.nodes[0].partner, fleet.cookies[0]
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,16 +22,14 @@ from benchmarks.large_tables import Tables
 from core import durable
 from core.clock import SystemClock
 from core.names import NodeName, PartnerId
+from deploy.demo.fleet.member import hand_in
 from deploy.demo.fleet.set_clock import SetClock
 from hub.config import document
 from hub.layout import Layout
 from hub.services.context import Federation
 from hub.services.hub import Hub
 from hub.storage.database import Database
-from security.certificates import certificate_sha256, generate_tls_key, make_csr
-from security.digests import sha256_hex
-from security.envelope import parse
-from security.join import JoinStatement, build_join
+from security.certificates import generate_tls_key
 from security.keys import SigningKey, WitnessKey
 
 FEDERATION = "large-geo"
@@ -98,27 +95,11 @@ def _enrol(hub: Hub, partners: Sequence[PartnerId], administrator: SigningKey) -
     joined: list[tuple[PartnerId, SigningKey, bytes, str, str]] = []
     for partner in partners:
         signing, witness, tls = SigningKey.generate(), WitnessKey.generate(), generate_tls_key()
-        file = json.loads(hub.enrolment.invite(partner, {"en": f"Agency {partner}"}, NODE))
-        csr = make_csr(tls)
-        statement = JoinStatement(
-            federation=file["federation"],
-            partner=file["partner"],
-            node=file["node"],
-            hub=file["hub"],
-            enrol=file["enrol"],
-            ca_sha256=certificate_sha256(file["ca"].encode()),
-            registry_sha256=file["registry_sha256"],
-            token_sha256=sha256_hex(file["token"].encode()),
-            csr_sha256=sha256_hex(csr),
-            signing_key=signing.public,
-            witness_key=witness.public,
-        )
-        envelope = build_join(statement, signing, witness)
-        hub.enrolment.join(envelope, file["token"], csr)
-        join_id = parse(envelope).id
+        names = {"en": f"Agency {partner}"}
+        join_id, token = hand_in(hub, partner, names, NODE, (signing, witness), tls)
         hub.enrolment.approve(partner, join_id, node=NODE)
         pem = tls.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        joined.append((partner, signing, pem, join_id, file["token"]))
+        joined.append((partner, signing, pem, join_id, token))
     hub.registry.sign_pending([administrator])
     made: list[Node] = []
     for partner, signing, pem, join_id, token in joined:

@@ -14,6 +14,7 @@ from core.errors import Unavailable
 from deploy.demo.audit import audit_offline
 from deploy.demo.data import Archive
 from deploy.demo.federation import Agency, Federation, run, wait_until
+from deploy.demo.fleet.looking import WORTH_LOOKING_AT
 from deploy.demo.narrator import Narrator
 from deploy.demo.operator import OpenedPages, operator_looks
 
@@ -198,6 +199,8 @@ class Play:
         if opened is not None:
             self.narrator.figure(f"The operator's pages, with eleven agencies to look at: {opened.url}")
             self.narrator.say(f"Sign in as {opened.user} with the password {opened.password}")
+            for path, why in WORTH_LOOKING_AT.items():
+                self.narrator.say(f"{opened.url}{path}  {why}")
             path = f"export PATH={Path(sys.executable).parent}:$PATH"
             self.narrator.keep("It runs until Ctrl-C. In another terminal:", [path, *lines])
         else:

@@ -3,8 +3,9 @@
     with keep_alive(fleet, every_s=2.0):
         ...                                # beside a running hub, through the hub's services
 
-The reports go straight into the hub's directory, as an operator's command would. A node that has fallen
-silent stays so.
+The reports go straight into the hub's directory, as an operator's command would, and so does what its nodes
+seem to move: bytes that nobody sends, counted where streams count theirs. A node that has fallen silent stays
+so.
 """
 
 import contextlib
@@ -18,6 +19,7 @@ from core.logs import get_logger
 from deploy.demo.fleet.reports import LIVELY
 from deploy.demo.fleet.seeding import SeededFleet
 from hub.services.hub import Hub
+from hub.services.transfer_board import Moved
 
 _log = get_logger("demo.fleet")
 
@@ -30,11 +32,14 @@ class Reporter:
         self._hub = hub
         self._clock = clock
         self._turn = 0
+        self._moving: dict[tuple[str, str], Moved] = {}
+        self._moved_at = clock.monotonic()
 
     def turn(self) -> int:
         """One report of each lively node, and its cosignature; which turn it was."""
         self._turn += 1
         now = self._clock.now()
+        self._move()
         for who, standing in self._fleet.standings.items():
             if standing.mood not in LIVELY:
                 continue
@@ -45,6 +50,23 @@ class Reporter:
                     standing.log_size = standing.cosigned = member.cosign()
                 member.report(standing.status(now, self._turn))
         return self._turn
+
+    def _move(self) -> None:
+        """Who sends or fetches has moved what he can since the last turn."""
+        passed_s = self._clock.monotonic() - self._moved_at
+        self._moved_at = self._clock.monotonic()
+        for who, standing in self._fleet.standings.items():
+            found = standing.moves(self._turn)
+            if found is None:
+                continue
+            dataset, direction, rate = found
+            moving = self._moving.get(who)
+            if moving is None:  # its time begins now
+                caller = self._fleet.members[who].caller
+                self._moving[who] = self._hub.transfers.begin(caller, dataset, direction)
+            else:
+                moving.add(int(rate * passed_s))
+        self._hub.transfers.flush()
 
 
 @contextmanager

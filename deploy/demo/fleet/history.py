@@ -45,6 +45,7 @@ def write_history(
                 _insert(connection, schema.node_samples, _node_samples(member, now, chance))
         _insert(connection, schema.storage_samples, _storage_samples(used, disk, free, now))
         _insert(connection, schema.events, _events(members, now))
+        connection.execute(schema.transfers.delete())  # two months of uploads, within the minute of seeding
         _insert(connection, schema.transfers, _transfers(members, now))
 
 

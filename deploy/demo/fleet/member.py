@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+
 from core.clock import Clock
 from core.limits import LIMITS
 from core.names import DatasetId, NodeName, PartnerId
@@ -31,6 +33,36 @@ from sync import acknowledgement as acknowledgements
 from sync import manifest as manifests
 from sync.frames import pack
 from sync.ports import PolicyExtract, StoredChunk
+
+
+def hand_in(
+    hub: Hub,
+    partner: PartnerId,
+    names: Mapping[str, str],
+    node: NodeName,
+    keys: tuple[SigningKey, WitnessKey],
+    tls: EllipticCurvePrivateKey,
+) -> tuple[str, str]:
+    """Invite a node and hand in its join statement; the statement's id and the token."""
+    file: dict[str, Any] = json.loads(hub.enrolment.invite(partner, names, node))
+    signing, witness = keys
+    csr = make_csr(tls)
+    statement = JoinStatement(
+        federation=file["federation"],
+        partner=file["partner"],
+        node=file["node"],
+        hub=file["hub"],
+        enrol=file["enrol"],
+        ca_sha256=certificate_sha256(file["ca"].encode()),
+        registry_sha256=file["registry_sha256"],
+        token_sha256=sha256_hex(file["token"].encode()),
+        csr_sha256=sha256_hex(csr),
+        signing_key=signing.public,
+        witness_key=witness.public,
+    )
+    envelope = build_join(statement, signing, witness)
+    hub.enrolment.join(envelope, file["token"], csr)
+    return parse(envelope).id, file["token"]
 
 
 @dataclass
@@ -60,24 +92,10 @@ class Member:
         member = cls(
             hub, clock, PartnerId(partner), NodeName(node), SigningKey.generate(), WitnessKey.generate()
         )
-        file: dict[str, Any] = json.loads(hub.enrolment.invite(member.partner, names, member.node))
-        csr = make_csr(generate_tls_key())
-        statement = JoinStatement(
-            federation=file["federation"],
-            partner=file["partner"],
-            node=file["node"],
-            hub=file["hub"],
-            enrol=file["enrol"],
-            ca_sha256=certificate_sha256(file["ca"].encode()),
-            registry_sha256=file["registry_sha256"],
-            token_sha256=sha256_hex(file["token"].encode()),
-            csr_sha256=sha256_hex(csr),
-            signing_key=member.signing.public,
-            witness_key=member.witness.public,
+        join_id, token = hand_in(
+            hub, member.partner, names, member.node, (member.signing, member.witness), generate_tls_key()
         )
-        envelope = build_join(statement, member.signing, member.witness)
-        hub.enrolment.join(envelope, file["token"], csr)
-        return member, parse(envelope).id, file["token"]
+        return member, join_id, token
 
     @classmethod
     def enrol(

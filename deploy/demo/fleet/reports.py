@@ -7,7 +7,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from core.clock import format_instant
 from core.limits import GIB, LIMITS, MIB
@@ -24,6 +24,7 @@ SILENT_SINCE = timedelta(hours=9)
 ALARM_ID = "2026-two-histories-41c7d0"
 
 _VERSION = "0.3.0"
+_SENT_BYTES_S = 2_400_000
 _TURNS = 20
 #: What the disk that is full has left.
 _FULL_BYTES = 290 * MIB
@@ -75,7 +76,7 @@ class Standing:
 
     def status(self, now: datetime, turn: int = 0) -> dict[str, Any]:
         """The report at `now`."""
-        up = 2_400_000 if self.mood == "sending" else 0
+        up = _SENT_BYTES_S if self.mood == "sending" else 0
         down = _rate(self.mood, turn)
         return {
             "v": 1,
@@ -136,6 +137,14 @@ class Standing:
         done = (turn % _TURNS) / _TURNS if self.mood == "behind" else 0.35
         return int(held.bytes * (1.0 - done))
 
+    def moves(self, turn: int) -> tuple[str, Literal["up", "down"], int] | None:
+        """What it moves now, which way, and how many bytes a second."""
+        if self.mood == "sending" and self.publishes:
+            return self.publishes[0].plan.dataset, "up", _SENT_BYTES_S
+        if self.mood == "behind" and self.lagging:
+            return self.lagging[0].dataset, "down", _rate(self.mood, turn)
+        return None
+
     # --- parts -----------------------------------------------------------------------------------
 
     def _publish(self, owned: Owned, now: datetime, turn: int) -> dict[str, Any]:
@@ -154,7 +163,7 @@ class Standing:
             "files": owned.files,
             "bytes": owned.bytes,
             "bytes_left": int(1.8 * GIB * (1 - (turn % _TURNS) / _TURNS)) if sends else 0,
-            "rate_bytes_s": 2_400_000 if sends else 0,
+            "rate_bytes_s": _SENT_BYTES_S if sends else 0,
             "held": 1 if waits else 0,
             "skipped": 0,
             "attention": ["61 of 94 files would be removed; waits for `syncline-node approve`"]

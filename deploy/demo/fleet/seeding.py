@@ -15,6 +15,7 @@ from pathlib import Path
 
 from core import durable
 from core.clock import Clock, SystemClock
+from core.errors import Conflict
 from deploy.demo.fleet.agencies import NEWCOMER, Agency
 from deploy.demo.fleet.history import write_history
 from deploy.demo.fleet.life import Life
@@ -25,6 +26,7 @@ from deploy.demo.fleet.set_clock import SetClock
 from hub.administrators import key_path
 from hub.config import document
 from hub.layout import Layout
+from hub.lock import is_running
 from hub.services.context import Federation
 from hub.services.hub import Hub
 from hub.storage.database import Database
@@ -81,6 +83,9 @@ def seed(
     administrator = SigningKey.generate()
     moving = SetClock(moment - HISTORY)
     layout.directory.mkdir(parents=True, exist_ok=True)
+    _mark(layout).write_text(
+        "This hub is made up: python -m deploy.demo.fleet removes it and makes it anew.\n"
+    )
     federation = Federation(FEDERATION, address, enrol_address)
     Hub.found(layout, federation, administrators=[administrator], clock=moving)
     layout.admin.mkdir(mode=0o700)
@@ -98,6 +103,28 @@ def seed(
     return SeededFleet(
         layout, moment, plan, life.standings, NEWCOMER.id, format_fingerprint(join_id), life.members
     )
+
+
+def refuse_others(layout: Layout) -> bool:
+    """Whether a made-up fleet stands there that may be removed; False where nothing does.
+
+    Raises `Conflict` (NOT_EMPTY, ALREADY_RUNNING).
+    """
+    if not layout.directory.exists() or not any(layout.directory.iterdir()):
+        return False
+    if not _mark(layout).exists():
+        raise Conflict(
+            f"{layout.directory} holds something else than a made-up fleet; nothing was changed",
+            remedy="give a new or empty folder",
+            reason="NOT_EMPTY",
+        )
+    if is_running(layout):
+        raise Conflict(f"a hub runs on {layout.directory}", remedy="stop it first", reason="ALREADY_RUNNING")
+    return True
+
+
+def _mark(layout: Layout) -> Path:
+    return layout.directory / "made-up-fleet.txt"
 
 
 def _write_settings(layout: Layout, federation: Federation, listen: str, web: str, metrics: str) -> None:

@@ -2,17 +2,26 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
+from core.errors import Conflict
 from deploy.demo.fleet import SeededFleet, seed
 from deploy.demo.fleet.agencies import AGENCIES
 from deploy.demo.fleet.alive import Reporter
+from deploy.demo.fleet.looking import WORTH_LOOKING_AT
 from deploy.demo.fleet.plan import draw
 from deploy.demo.fleet.reports import ALARM_ID
+from deploy.demo.fleet.seeding import refuse_others
 from deploy.demo.fleet.set_clock import SetClock
 from hub.config import load_settings
+from hub.layout import Layout
+from hub.lock import exclusive
 from hub.services.hub import Hub
+from hub.storage import schema
+from hub.web import pages
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 
@@ -65,6 +74,49 @@ def test_reporters_keep_the_lively_nodes_moving(fleet: SeededFleet):
         times = {each.partner: each.time for each in hub.fleet.reports()}
     assert times["la-dgm"] == clock.now()
     assert times["mm-dgse"] == NOW - timedelta(hours=9)
+
+
+def transfers(hub: Hub) -> list[tuple[str, str, bool, int]]:
+    """Partner, direction, whether it moves, and how fast."""
+    table = schema.transfers
+    with hub.context.database.read() as connection:
+        rows = connection.execute(sa.select(table)).all()
+    return [(row.partner, row.direction, row.ended is None, row.rate_bytes_s) for row in rows]
+
+
+def test_transfers_are_shown_that_end_and_that_move_on_behind_a_running_hub(fleet: SeededFleet):
+    """Two months of uploads within the minute of seeding are none; a hub that starts ends what moved."""
+    clock = SetClock(NOW + timedelta(minutes=2))
+    with Hub.open(fleet.layout, clock=clock) as hub:
+        assert len(transfers(hub)) < len(fleet.members) + 2
+        hub.transfers.start()
+        ended = transfers(hub)
+        assert ended
+        assert not any(moves for *_, moves, _ in ended)
+        reporter = Reporter(fleet, hub, clock)
+        reporter.turn()
+        clock.sleep(5)
+        reporter.turn()
+        moving = {direction for _, direction, moves, _ in transfers(hub) if moves}
+        assert moving == {"up", "down"}
+        assert all(500_000 < rate < 5_000_000 for *_, moves, rate in transfers(hub) if moves)
+
+
+def test_a_folder_with_a_made_up_fleet_may_be_made_anew_and_no_other(fleet: SeededFleet, tmp_path: Path):
+    assert refuse_others(fleet.layout)
+    assert not refuse_others(Layout(tmp_path))
+    assert not refuse_others(Layout(tmp_path / "none"))
+    (tmp_path / "somebody's").write_text("data")
+    with pytest.raises(Conflict, match="something else"):
+        refuse_others(Layout(tmp_path))
+    with exclusive(fleet.layout), pytest.raises(Conflict, match="a hub runs"):
+        refuse_others(fleet.layout)
+
+
+def test_every_page_that_is_recommended_is_there(fleet: SeededFleet):
+    served = (Path(pages.__file__).parent / "__init__.py").read_text()
+    for path in WORTH_LOOKING_AT:
+        assert f'"/{path}"' in served
 
 
 def test_the_same_arguments_draw_the_same_fleet(fleet: SeededFleet):

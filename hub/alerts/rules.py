@@ -95,7 +95,7 @@ def _hub_disk(situation: Situation, settings: AlertsTable, limits: Limits) -> It
     disk: Disk = situation.storage.disk
     remedy = Message(code="remedy.hub-disk", params={"directory": disk.name})
     if disk.free_bytes < 4 * limits.disk_reserve_bytes:
-        stopped = disk.free_bytes <= limits.disk_reserve_bytes
+        stopped = disk.free_bytes < limits.disk_reserve_bytes + limits.frame_bytes_max
         params = {"free_bytes": disk.free_bytes, "reserve_bytes": limits.disk_reserve_bytes}
         message = Message(code="attention.hub-disk", params=dict(params))
         severity: Severity = "error" if stopped else "warning"

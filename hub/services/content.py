@@ -38,8 +38,9 @@ _log = get_logger("hub.content")
 _ID_BYTES = 32
 #: Chunks looked up in the index at once while reading; small, so that the first frame leaves early.
 _GET_COUNT = 256
-#: The disk's free space is looked at again after so many bytes.
-_DISK_LOOK_BYTES = 16 * 1024 * 1024
+#: The disk's free space is looked at again after so many bytes, and sooner where less than so many times that
+#: is left, as other streams use it too. Uploads stop where one frame more would touch the reserve.
+_DISK_LOOK_BYTES, _DISK_LOOKS = 16 * 1024 * 1024, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class Upload:
         self,
         store: ChunkStore,
         authorise: Callable[[], None],
-        check_disk: Callable[[], None],
+        check_disk: Callable[[], int],
         context: Context,
         moved: Moved,
         quota: int | None = None,
@@ -86,8 +87,7 @@ class Upload:
             self._authorise()
             self._next_look = self._clock.monotonic() + self._limits.reauthorise_s
         if self._until_look <= 0:
-            self._check_disk()
-            self._until_look = _DISK_LOOK_BYTES
+            self._until_look = self._check_disk()
         self._store.put(unpack(frame, self._limits), raw_bytes_max=self._quota)
         self._frames += 1
         self._moved.add(len(frame))
@@ -263,15 +263,18 @@ class ContentService:
             )
             connection.execute(table.insert().values(partner=caller.partner, version=manifest_id, leaf=leaf))
 
-    def _check_disk(self) -> None:
+    def _check_disk(self) -> int:
+        """How many bytes may be put before it is to be asked again. Raises `Unavailable` (DISK_FULL)."""
         free = shutil.disk_usage(self._context.layout.directory).free
-        if free < self._limits.disk_reserve_bytes + _DISK_LOOK_BYTES:
+        reserve = self._limits.disk_reserve_bytes
+        if free < reserve + self._limits.frame_bytes_max:
             raise Unavailable(
                 f"the disk of {self._context.layout.directory} has {free // 2**20} MiB left, of which"
-                f" {self._limits.disk_reserve_bytes // 2**20} are kept free: uploads wait",
+                f" {reserve // 2**20} are kept free: uploads wait",
                 remedy="free space on it; transfers then go on by themselves",
                 reason="DISK_FULL",
             )
+        return min(_DISK_LOOK_BYTES, (free - reserve) // _DISK_LOOKS)
 
 
 def _policy_id(connection: sa.Connection, dataset: DatasetId, seq: int) -> str:

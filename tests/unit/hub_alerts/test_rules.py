@@ -170,10 +170,11 @@ def test_the_hubs_disk_by_days_and_by_reserve() -> None:
         for free, days in (
             (50 * GIB, 3.0),
             (4 * LIMITS.disk_reserve_bytes - 1, None),
-            (LIMITS.disk_reserve_bytes, None),
+            (LIMITS.disk_reserve_bytes + LIMITS.frame_bytes_max, None),
+            (LIMITS.disk_reserve_bytes + LIMITS.frame_bytes_max - 1, None),
         )
     ]
-    assert steps == [1, 2, 3]
+    assert steps == [1, 2, 2, 3]  # uploads stop where one frame more would touch the reserve
 
 
 def test_a_certificate_that_will_renew_itself_is_no_news() -> None:

@@ -5,6 +5,7 @@ import os
 import threading
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -179,6 +180,34 @@ def test_uploads_stop_before_the_disk_is_full(federation: TestFederation, monkey
     with pytest.raises(Unavailable) as refused:
         stream.put_frame(next(iter(pack(chunks(1), federation.limits))))
     assert refused.value.reason == "DISK_FULL"
+
+
+def test_uploads_stop_at_the_reserve_and_go_on_when_there_is_room_again(
+    federation: TestFederation, monkeypatch: pytest.MonkeyPatch
+):
+    """Not before it: the operator is told by the same bytes that the hub has stopped."""
+    reserve, frame_max = federation.limits.disk_reserve_bytes, federation.limits.frame_bytes_max
+    given = chunks(40)
+    frames = [next(iter(pack([each], federation.limits))) for each in given]
+    left = {"bytes": reserve + frame_max + sum(len(frame) for frame in frames[:20])}
+    usage = SimpleNamespace(disk_usage=lambda _: SimpleNamespace(free=left["bytes"]))
+    monkeypatch.setattr("hub.services.content.shutil", usage)
+    stream = federation.hub.content.open_upload(federation.caller("la-dgm"))
+    put = 0
+    with pytest.raises(Unavailable) as refused:
+        for frame in frames:
+            stream.put_frame(frame)
+            left["bytes"] -= len(frame)
+            put += 1
+    assert refused.value.reason == "DISK_FULL"
+    assert put >= 20
+    assert reserve <= left["bytes"] < reserve + frame_max
+    stream.close()
+    missing = federation.api("la-dgm").find_missing([each.id for each in given])
+    assert missing == [False] * put + [True] * (40 - put)
+    left["bytes"] = 2**40
+    upload(federation, "la-dgm", given)
+    assert not any(federation.api("la-dgm").find_missing([each.id for each in given]))
 
 
 def test_questions_are_bounded(federation: TestFederation):

@@ -38,11 +38,19 @@ class DatasetReader:
         self._readers = ReaderSets()
         self._members: tuple[object, frozenset[str]] | None = None
         self._lock = threading.Lock()
+        self._searched: object = None  # the heads that `_words` was last made for
         self._words: dict[str, tuple[str, str]] = {}  # by dataset: the version's id, and what a search reads
 
     def state(self) -> ShelfState:
         """Every dataset's newest version, as of now."""
         return self._shelves.state()
+
+    def refresh(self) -> None:
+        """Read what is new, for who asks next: the shelves, and what a search looks through."""
+        state = self.state()
+        if state.heads is not self._searched:
+            self._searchable([*state.heads.values()])
+            self._searched = state.heads
 
     def page(self, search: DatasetSearch) -> DatasetPage:
         """The datasets that match, by id."""

@@ -37,6 +37,11 @@ class LogReader:
         self._counted = 0
         self._types: Counter[str] = Counter()
 
+    def refresh(self) -> None:
+        """Count what is new, for who asks next."""
+        with self._context.database.read() as connection:
+            self._by_type(connection)
+
     def view(self) -> LogView:
         """As of now."""
         status = self._hub.log.status()

@@ -50,13 +50,19 @@ class Overview:
         self._map = MapReader(self._datasets, hub.context.clock)
 
     def warm(self) -> None:
-        """Read what the first page of a running hub would else wait for: every newest manifest, once."""
+        """Read what the first page of a running hub would else wait for: every newest manifest and report."""
+        self.refresh()
         self._datasets.page(DatasetSearch(text="-"))
         self._log.view()
 
     def refresh(self) -> None:
-        """Bring what is kept up to date, so that who asks next need not wait for it."""
-        self._fleet.look()
+        """Bring what is kept up to date, so that a page that comes afterwards pays nothing for what changed:
+        the look at the fleet, the shelves with what new versions say and who may read them, the map. Made to
+        be called every half of `limits.view_fresh_s`: then no page looks itself."""
+        self._fleet.refresh()
+        self._datasets.refresh()
+        self._map.view()
+        self._log.refresh()
 
     def revision(self) -> int:
         """Moves when anything that is shown may have changed; cheap. Never newer than what is shown: who has

@@ -65,6 +65,7 @@ class HubCollector(Collector):
             refusals=self._refusals.now(),
             alerts_open=open_count(database),
             letters_waiting=waiting_count(database),
+            withheld=withheld_count(database),
         )
         return families(shown, self._hub.context.limits)
 
@@ -99,6 +100,23 @@ class RefusalSums:
                     self._past[reason] += row.number
             self._until = newest
         return sums
+
+
+def withheld_count(database: Database) -> int:
+    """Datasets whose newest version's bytes their owner keeps."""
+    datasets, versions = schema.datasets, schema.versions
+    inner = versions.alias()
+    newest = (
+        sa.select(sa.func.max(inner.c.seq)).where(inner.c.dataset == datasets.c.dataset).scalar_subquery()
+    )
+    query = (
+        sa.select(sa.func.count())
+        .select_from(datasets)
+        .join(versions, sa.and_(versions.c.dataset == datasets.c.dataset, versions.c.seq == newest))
+        .where(versions.c.root.is_(None))
+    )
+    with database.read() as connection:
+        return connection.execute(query).scalar_one()
 
 
 def _bounded(reason: str, known: Counter[str]) -> str:

@@ -33,7 +33,8 @@ _RULES = get_args(AlertRule)
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What is put into numbers. `refusals`: all since the hub was founded, by reason."""
+    """What is put into numbers. `refusals`: all since the hub was founded, by reason; `withheld`: datasets
+    whose newest bytes their owners keep."""
 
     fleet: FleetView
     nodes: Iterable[NodeView]
@@ -42,6 +43,7 @@ class Shown:
     refusals: Mapping[str, int] = field(default_factory=dict[str, int])
     alerts_open: Mapping[str, int] = field(default_factory=dict[str, int])
     letters_waiting: Mapping[str, int] = field(default_factory=dict[str, int])
+    withheld: int = 0
 
 
 def families(shown: Shown, limits: Limits) -> Iterator[Metric]:
@@ -49,6 +51,8 @@ def families(shown: Shown, limits: Limits) -> Iterator[Metric]:
     lines = [node for partner in shown.fleet.partners for node in partner.nodes]
     yield from _hub(shown)
     yield from _fleet(shown.fleet)
+    withheld = "Datasets whose newest version was signed, and its bytes kept by their owner."
+    yield _gauge("datasets_withheld", withheld).of(shown.withheld)
     yield from _node_lines(lines[: limits.partners_count_max])
     yield from _node_views(list(shown.nodes)[: limits.partners_count_max])
     yield _gauge("nodes_omitted", "Nodes beyond the bound of labels, without metrics of their own.").of(

@@ -27,7 +27,7 @@ from hub.rpc.counted import counted
 from hub.storage import schema
 from hub.web.listening import listening_on
 from hub.web.server import HttpPort
-from tests.simulation.federation import TestFederation, make_federation
+from tests.simulation.federation import TestFederation, make_federation, publish
 from tests.unit.hub_alerts import views
 from tests.unit.hub_alerts.test_rules import alarm
 from tests.unit.hub_alerts.views import DAY, NOW
@@ -109,6 +109,14 @@ def test_what_is_shown_is_what_is_counted(federation: TestFederation) -> None:
     assert value(found, "syncline_hub_datasets", freshness="late") == 1
     assert value(found, "syncline_hub_alerts_open", rule="silent") == 0
     assert value(found, "syncline_hub_build_info", version="0.1.0") == 1
+
+
+def test_datasets_whose_newest_bytes_are_withheld_are_counted(federation: TestFederation) -> None:
+    publish(federation, "la-dgm", "shared", {"a": b"1"}, read=["th-dmr"])
+    publish(federation, "la-dgm", "kept", {"a": b"1"}, withhold=True)
+    assert value(parsed(collector(federation).text()), "syncline_hub_datasets_withheld") == 1
+    publish(federation, "la-dgm", "kept", {"a": b"2"}, read=["th-dmr"])
+    assert value(parsed(collector(federation).text()), "syncline_hub_datasets_withheld") == 0, "the newest"
 
 
 def test_what_is_not_known_has_no_sample(federation: TestFederation) -> None:

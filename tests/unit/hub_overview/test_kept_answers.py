@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from core.clock import format_instant
 from core.limits import LIMITS
 from core.names import DatasetId, PartnerId
 from hub.overview.attention_of_nodes import SeenNode, Told, of_node
@@ -14,6 +15,8 @@ from hub.overview.model import NodeLine
 from hub.overview.report import Report
 from hub.overview.search import DatasetSearch
 from hub.overview.service import Overview
+from hub.services.storage_samples import StorageSampler
+from hub.storage import schema
 from security.rules import PERMISSION, Rule
 from tests.simulation.federation import TestFederation, publish
 from tests.unit.hub_overview.telling import acknowledge, mirror, overview_of, report
@@ -49,6 +52,24 @@ def a_leaving_owner(federation: TestFederation) -> None:
     federation.hub.registry.suspend(PartnerId("vn-dgm"))
 
 
+def _sample_storage(federation: TestFederation) -> None:
+    federation.clock.advance(7_200)
+    StorageSampler(federation.hub.context).sample()
+
+
+def _sample_nodes(federation: TestFederation, *lines: tuple[str, int], later_s: int = 0) -> None:
+    """As the running hub takes them: some in one second."""
+    federation.clock.advance(later_s)
+    time = format_instant(federation.clock.now())
+    with federation.hub.context.database.write(visible=False) as connection:
+        for partner, left in lines:
+            connection.execute(
+                schema.node_samples.insert().values(
+                    partner=partner, node="main", time=time, state="behind", bytes_left=left, rate_bytes_s=0
+                )
+            )
+
+
 STEPS: dict[str, Step] = {
     "reports": lambda it: [report(it, who) for who in ("la-dgm", "th-dmr", "vn-dgm")],
     "a version": lambda it: publish(it, "la-dgm", "geo", {"a": b"one"}, read=["th-dmr"]),
@@ -63,6 +84,13 @@ STEPS: dict[str, Step] = {
     "a second node": lambda it: it.enrol("la-dgm", "mirror-2"),
     "suspended": a_leaving_owner,
     "resumed": lambda it: it.hub.registry.resume(PartnerId("vn-dgm")),
+    "a sample of what is stored": _sample_storage,
+    "samples of nodes": lambda it: _sample_nodes(it, ("la-dgm", 7), ("th-dmr", 8)),
+    "one more sample": lambda it: _sample_nodes(it, ("vn-dgm", 9), later_s=5),
+    "another owner stores": lambda it: (
+        publish(it, "th-dmr", "wells", {"w": b"water"}, read=["federation"]),
+        _sample_storage(it),
+    ),
     "silence": lambda it: it.clock.advance(3_600),
     "longer silence": lambda it: it.clock.advance(61),
     "certificates run out": lambda it: it.clock.advance(LIMITS.certificate_valid_s),

@@ -88,6 +88,32 @@ OPERATOR_BUGS = (
         "tests/unit/node_daemon/test_engine.py::test_loud_an_agency_is_warned_before_its_quota_is_used_up",
     ),
     bug(
+        "what a quota refuses is sent first",
+        "node/publish/hub_room.py",
+        "        return info.used_bytes + most > info.quota_bytes",
+        "        return False",
+        "tests/unit/node_publish/test_hub_room.py"
+        "::test_loud_what_the_quota_would_refuse_is_refused_before_its_first_byte_is_sent",
+    ),
+    bug(
+        "a chunk that two files have needs room twice",
+        "node/publish/hub_room.py",
+        "        most = new_bytes + chunks",
+        "        if info.used_bytes + new_bytes > info.quota_bytes:\n"
+        "            raise _no_room(info.used_bytes, info.quota_bytes, new_bytes)\n"
+        "        most = new_bytes + chunks",
+        "tests/unit/node_publish/test_hub_room.py"
+        "::test_what_is_at_the_hub_already_or_twice_in_the_folder_needs_no_room_twice",
+    ),
+    bug(
+        "a client whose first answer was cut off by a refusal waits for ever",
+        "hub/rpc/calls.py",
+        "        await context.send_initial_metadata(())\n",
+        "",
+        "tests/unit/hub_rpc/test_streams.py"
+        "::test_a_refusal_reaches_its_client_when_the_first_answer_is_cut_off_by_it",
+    ),
+    bug(
         "the operator is told of a quota when it is used up",
         "hub/alerts/rules.py",
         "_QUOTA_NEAR = 0.9\n",

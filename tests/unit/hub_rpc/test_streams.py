@@ -36,13 +36,13 @@ def frame(*datas: bytes) -> bytes:
     return b"".join(bytes(each) for each in frame_format.pack([chunk(data) for data in datas]))
 
 
-def upload(channel: grpc.Channel, frames: Iterator[bytes]) -> Any:
+def upload(channel: grpc.Channel, frames: Iterator[bytes], timeout_s: float = 30) -> Any:
     call = channel.stream_stream(
         "/syncline.v1.ContentService/UpdateBlobs",
         request_serializer=framecodec.encode,
         response_deserializer=content_pb2.UpdateBlobsResponse.FromString,
     )
-    return call(frames, timeout=30)
+    return call(frames, timeout=timeout_s)
 
 
 def test_what_is_acknowledged_is_in_the_store_and_counted_from_the_streams_start(running: Any) -> None:
@@ -126,7 +126,7 @@ def test_a_refusal_reaches_its_client_when_the_first_answer_is_cut_off_by_it(
     more.put(frame(b"one"))
     with member.channel() as channel:
         with pytest.raises(grpc.RpcError) as caught:
-            list(upload(channel, iter(more.get, None)))
+            list(upload(channel, iter(more.get, None), timeout_s=10))
         more.put(None)
     assert (caught.value.code(), "disk is full" in (caught.value.details() or "")) == (
         grpc.StatusCode.UNAVAILABLE,

@@ -86,6 +86,7 @@ def registry_limits(limits: Limits) -> Limits:
         limits,
         payload_bytes_max=limits.registry_payload_bytes_max,
         envelope_bytes_max=limits.registry_envelope_bytes_max,
+        message_bytes_max=2 * limits.message_bytes_max,
     )
 
 

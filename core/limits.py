@@ -45,8 +45,8 @@ class Limits:
     payload_bytes_max: int = 1 * MIB  # a manifest, policy or registry payload
     envelope_bytes_max: int = 2 * MIB
     signatures_count_max: int = 64  # in one envelope; every signer gives two
-    registry_payload_bytes_max: int = 2_800 * KIB  # 2.7 kB for each signing key of 1,000 partners
-    registry_envelope_bytes_max: int = 3_900 * KIB
+    registry_payload_bytes_max: int = 6_050 * KIB  # 1,000 partners: two names, two nodes of 2.8 kB each
+    registry_envelope_bytes_max: int = 8_150 * KIB
     json_depth_max: int = 32
     rules_count_max: int = 5_000
     languages_count_max: int = 64
@@ -143,7 +143,7 @@ class Limits:
         assert self.root_bytes_max + self.envelope_bytes_max + 1024 <= 2 * self.message_bytes_max
         assert self.payload_bytes_max * 4 // 3 + 16 * KIB <= self.envelope_bytes_max
         assert self.registry_payload_bytes_max * 4 // 3 + 16 * KIB <= self.registry_envelope_bytes_max
-        assert self.registry_envelope_bytes_max + 1024 <= self.message_bytes_max
+        assert self.registry_envelope_bytes_max + 1024 <= 2 * self.message_bytes_max, "what a call may hold"
         assert self.find_missing_count_max * 32 + 1024 <= self.message_bytes_max
         assert self.read_ranges_count_max * 20 + 1024 <= self.message_bytes_max
         assert self.path_component_bytes_max <= self.path_bytes_max

@@ -43,12 +43,12 @@ def canonical(value: JSON) -> bytes:
         raise InvalidInput(f"cannot be written as canonical JSON: {error}", reason="NON_CANONICAL") from error
 
 
-def parse_strict(payload: bytes, limits: Limits = LIMITS) -> dict[str, Any]:
-    """The object in a statement's `payload`, at most `limits.payload_bytes_max` long.
+def parse_strict(payload: bytes, limits: Limits = LIMITS, bytes_max: int | None = None) -> dict[str, Any]:
+    """The object in a statement's `payload`, at most `bytes_max` long, else `limits.payload_bytes_max`.
 
     Raises `Untrusted` with reason MALFORMED, DUPLICATE_KEY or NON_CANONICAL.
     """
-    value = parse_canonical(payload, limits.payload_bytes_max, limits)
+    value = parse_canonical(payload, bytes_max or limits.payload_bytes_max, limits)
     if not isinstance(value, dict):
         raise Untrusted("the payload is not a JSON object", reason="MALFORMED")
     return cast("dict[str, Any]", value)

@@ -145,12 +145,7 @@ class Registry:
     @classmethod
     def from_payload(cls, payload: bytes, limits: Limits = LIMITS) -> "Registry":
         """Read a payload strictly. Raises `Untrusted`."""
-        wide = replace(
-            limits,
-            payload_bytes_max=limits.registry_payload_bytes_max,
-            envelope_bytes_max=limits.registry_envelope_bytes_max,
-        )
-        fields = Fields(parse_strict(payload, wide), "registry", limits)
+        fields = Fields(parse_strict(payload, limits, limits.registry_payload_bytes_max), "registry", limits)
         fields.version()
         try:
             federation = check_federation(fields.text("federation"))

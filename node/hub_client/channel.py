@@ -34,9 +34,10 @@ def secure_channel(
         certificate_chain=tls.certificate_pem if tls is not None else None,
     )
     keepalive_ms = int(limits.keepalive_s * 1000)
+    call_bytes_max = 2 * limits.message_bytes_max  # as at the hub: a recipe's root, or one large registry
     options = [
-        ("grpc.max_send_message_length", limits.message_bytes_max),
-        ("grpc.max_receive_message_length", limits.message_bytes_max),
+        ("grpc.max_send_message_length", call_bytes_max),
+        ("grpc.max_receive_message_length", call_bytes_max),
         ("grpc.keepalive_time_ms", keepalive_ms),
         ("grpc.keepalive_timeout_ms", keepalive_ms),
         ("grpc.keepalive_permit_without_calls", 1),

@@ -2,16 +2,18 @@
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from core.clock import SystemClock
 from core.errors import InvalidInput, Untrusted
+from core.limits import LIMITS
 from core.names import NodeName, PartnerId
 from node.identity import load
-from security.keys import SigningKey
-from security.registry import sign_registry
+from security.keys import PublicKey, SigningKey
+from security.registry import RegistryNode, RegistryPartner, sign_registry
 from security.rotation import Rotation, build_rotation
 from tests.unit.hub_rpc.conftest import FEDERATION, RunningHub
 from tests.unit.node_enrol.test_hub_client import World
@@ -70,3 +72,21 @@ def test_keys_change_by_the_word_of_both_and_of_no_other(world: World) -> None:
     assert entry is not None
     assert new.public in entry.signing_keys
     assert old.public not in entry.signing_keys
+
+
+def test_a_registry_of_a_thousand_partners_passes_the_wire_both_ways(world: World) -> None:
+    """Two nodes each, names in two scripts: twice what gRPC takes by default."""
+    with world.running.beside() as hub:
+        draft = hub.registry.current().successor(SystemClock().now())
+    keys = iter(PublicKey(n.to_bytes(32), n.to_bytes(1952)) for n in range(1, 10_000))
+    nodes = tuple(RegistryNode(NodeName(name), bytes(32)) for name in ("field-office", "headquarters"))
+    names = {"en": "Agency of Geology " * 11, "lo": "ກົມທໍລະນີສາດ" * 5}
+    missing = LIMITS.partners_count_max - len(draft.partners)
+    more = (
+        RegistryPartner(PartnerId(f"zz-{number:05d}"), names, (next(keys), next(keys)), nodes)
+        for number in range(missing)
+    )
+    large = sign_registry(replace(draft, partners=(*draft.partners, *more)), [world.running.administrator])
+    assert len(large) > LIMITS.message_bytes_max
+    assert world.reader.offer_registry([large]) == draft.seq
+    assert list(world.owner.list_registry(draft.seq)) == [large]

@@ -311,17 +311,22 @@ def test_renewal_is_due_after_a_month_long_before_the_end() -> None:
 
 
 def test_a_thousand_partners_fit() -> None:
-    """The bound on partners and the bound on the registry's bytes agree."""
+    """With names in two scripts and two nodes each: the bounds on partners, bytes and a call agree."""
     base = first().registry
+    keys = iter(PublicKey(n.to_bytes(32), n.to_bytes(1952)) for n in range(1, 10_000))
     partners = tuple(
         RegistryPartner(
             PartnerId(f"zz-{number:05d}"),
-            {"en": f"Agency {number}"},
-            (PublicKey(number.to_bytes(32), number.to_bytes(1952)),),
-            (RegistryNode(NodeName("main"), number.to_bytes(32)),),
+            {"en": "Agency of Geology " * 11, "lo": "ກົມທໍລະນີສາດ" * 5},
+            (next(keys), next(keys)),
+            (
+                RegistryNode(NodeName("field-office"), number.to_bytes(32)),
+                RegistryNode(NodeName("headquarters"), bytes(32)),
+            ),
         )
         for number in range(1, LIMITS.partners_count_max + 1)
     )
+    assert all(170 < len(name.encode()) <= 200 for name in partners[0].names.values())
     registry = replace(base, partners=partners)
     envelope = sign_registry(registry, (A, B))
     assert len(envelope) < LIMITS.registry_envelope_bytes_max

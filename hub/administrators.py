@@ -8,19 +8,16 @@ says what to do when they are elsewhere. `registry/00000001.json …` beside the
 signed with them: a hub that is restored from an older copy takes them in, so that no number is signed twice.
 """
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from core import durable
-from core.errors import InvalidInput, SynclineError, Unavailable
+from core.errors import SynclineError, Unavailable
 from core.logs import get_logger
 from security.keys import SigningKey
 from security.keystore import load_signing_key
 
 _SUFFIX = ".key"
-_PASSPHRASE_VARIABLE = "SYNCLINE_ADMIN_PASSPHRASE_FILE"  # noqa: S105 - the name of a variable
-_PASSPHRASE_CREDENTIAL = "admin-passphrase"  # noqa: S105 - the name of a systemd credential
 _REGISTRY = "registry"
 _log = get_logger("hub.administrators")
 
@@ -62,28 +59,6 @@ def keys_at_hand(directory: Path, passphrase: bytes | None = None) -> Sequence[S
     except SynclineError as error:
         _log.warning("the administrators' keys cannot be used", problem=error.message, remedy=error.remedy)
         return []
-
-
-def passphrase() -> bytes | None:
-    """The passphrase of the administrators' keys: a file that a variable names, or a systemd credential."""
-    named = os.environ.get(_PASSPHRASE_VARIABLE)
-    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
-    if named:
-        path = Path(named)
-    elif credentials and (Path(credentials) / _PASSPHRASE_CREDENTIAL).is_file():
-        path = Path(credentials) / _PASSPHRASE_CREDENTIAL
-    else:
-        return None
-    try:
-        secret = path.read_bytes().rstrip(b"\r\n")
-    except OSError as error:
-        raise InvalidInput(
-            f"the passphrase in {path} cannot be read: {error.strerror}",
-            remedy=f"correct {_PASSPHRASE_VARIABLE}",
-        ) from error
-    if not secret:
-        raise InvalidInput(f"the passphrase in {path} is empty")
-    return secret
 
 
 def keep_registry(directory: Path, list_from: Callable[[int], Sequence[bytes]]) -> None:

@@ -13,7 +13,8 @@ from core.clock import SystemClock
 from core.commands import say
 from core.errors import Conflict, InvalidInput
 from hub.addresses import join_address, split_address
-from hub.administrators import key_path, passphrase
+from hub.administrators import key_path
+from hub.cli.setting import passphrase
 from hub.config import HubTable, TransparencyTable, check_federation, document
 from hub.config_operator import MetricsTable, WebTable
 from hub.layout import Layout

@@ -8,9 +8,9 @@ import typer
 from core.clock import SystemClock, format_instant
 from core.commands import ConfigOption, JsonOption, emit_json, new_group, say
 from core.errors import InvalidInput
-from hub.administrators import keep_registry, kept_registry, passphrase, require_keys
+from hub.administrators import keep_registry, kept_registry, require_keys
 from hub.backup.marker import settle
-from hub.cli.setting import ago, instant, opened, same_config, settings_of
+from hub.cli.setting import ago, instant, opened, passphrase, same_config, settings_of
 from hub.services.hub import Hub
 from security.tlog.position import continued
 

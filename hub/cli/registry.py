@@ -10,9 +10,9 @@ from core import durable
 from core.clock import format_instant
 from core.commands import ConfigOption, JsonOption, emit_json, new_group, say
 from core.errors import Conflict, InvalidInput
-from hub.administrators import keep_registry, passphrase, require_keys
+from hub.administrators import keep_registry, require_keys
 from hub.cli import registry_apart
-from hub.cli.setting import instant, opened, same_config, settings_of
+from hub.cli.setting import instant, opened, passphrase, same_config, settings_of
 from security import envelope
 from security.registry import verify_first
 from security.trust import Trust

@@ -19,8 +19,8 @@ from core.clock import format_instant
 from core.commands import ConfigOption, say
 from core.errors import Conflict, InvalidInput, Unavailable
 from core.limits import LIMITS
-from hub.administrators import keep_registry, kept_registry, passphrase, require_keys
-from hub.cli.setting import opened, same_config, settings_of
+from hub.administrators import keep_registry, kept_registry, require_keys
+from hub.cli.setting import opened, passphrase, same_config, settings_of
 from security import envelope as dsse
 from security.registry import Registry
 

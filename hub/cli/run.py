@@ -8,9 +8,9 @@ import typer
 from core.allocator import keep_large_buffers
 from core.clock import SystemClock
 from core.commands import ConfigOption
-from hub.administrators import keys_at_hand, passphrase
+from hub.administrators import keys_at_hand
 from hub.backup.marker import refuse_unsettled
-from hub.cli.setting import settings_of
+from hub.cli.setting import passphrase, settings_of
 from hub.rpc.environment import ENVIRONMENT
 
 

@@ -15,10 +15,13 @@ from core import commands, logs
 from core.clock import SystemClock, format_instant
 from core.errors import InvalidInput, Unavailable
 from core.names import PartnerId, check_partner
-from hub.administrators import keys_at_hand, passphrase, require_keys
+from hub.administrators import keys_at_hand, require_keys
 from hub.config import DEFAULT_PATH, HubSettings, load_settings
 from hub.services.hub import Hub
 from security.keys import SigningKey
+
+_PASSPHRASE_VARIABLE = "SYNCLINE_ADMIN_PASSPHRASE_FILE"  # noqa: S105 - the name of a variable
+_PASSPHRASE_CREDENTIAL = "admin-passphrase"  # noqa: S105 - the name of a systemd credential
 
 PartnerArgument = Annotated[str, typer.Argument(metavar="PARTNER", help="A partner's id, like la-dgm.")]
 NodeOption = Annotated[str | None, typer.Option("--node", metavar="NAME", help="One of its nodes.")]
@@ -74,6 +77,28 @@ def keys_for(settings: HubSettings, keys: Path | None) -> Sequence[SigningKey]:
     if keys is not None:
         return require_keys(keys, passphrase())
     return keys_at_hand(settings.admin_keys, passphrase())
+
+
+def passphrase() -> bytes | None:
+    """The passphrase of the administrators' keys: a file that a variable names, or a systemd credential."""
+    named = os.environ.get(_PASSPHRASE_VARIABLE)
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+    if named:
+        path = Path(named)
+    elif credentials and (Path(credentials) / _PASSPHRASE_CREDENTIAL).is_file():
+        path = Path(credentials) / _PASSPHRASE_CREDENTIAL
+    else:
+        return None
+    try:
+        secret = path.read_bytes().rstrip(b"\r\n")
+    except OSError as error:
+        raise InvalidInput(
+            f"the passphrase in {path} cannot be read: {error.strerror}",
+            remedy=f"correct {_PASSPHRASE_VARIABLE}",
+        ) from error
+    if not secret:
+        raise InvalidInput(f"the passphrase in {path} is empty")
+    return secret
 
 
 def known_partner(hub: Hub, text: str) -> PartnerId:

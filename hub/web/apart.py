@@ -116,7 +116,7 @@ class PagesProcess:
                     sys.executable,
                     "-P",
                     "-m",
-                    "hub.web.process",
+                    "hub.cli.pages",
                     str(theirs.fileno()),
                     str(self._listening.fileno()),
                     stdin=subprocess.DEVNULL,

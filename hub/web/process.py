@@ -1,6 +1,6 @@
 """The pages' process: pages, API and live streams, beside the process that serves nodes (ADR 17).
 
-    python -m hub.web.process CONTROL LISTENING        # two descriptors that hub.web.apart hands over
+    asyncio.run(serve(control, listening, passphrase))       # hub.cli.pages, which hub.web.apart starts
 
 It opens the hub's directory as the operator's commands do, and serves until its control socket ends, or it
 gets SIGTERM. Each second it says there what it has answered: `{"answered": {"200": 12}}`.
@@ -12,7 +12,6 @@ import gc
 import json
 import signal
 import socket
-import sys
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -21,12 +20,12 @@ from core.clock import SystemClock
 from core.errors import SynclineError
 from core.limits import Limits
 from core.logs import get_logger
-from hub.administrators import keys_at_hand, passphrase
+from hub.administrators import keys_at_hand
 from hub.config import HubSettings
+from hub.metrics.answers import counting
 from hub.overview.service import Overview
 from hub.services.hub import Hub
 from hub.web.app import pages_app
-from hub.web.counting import counting
 from hub.web.fresh import Fresh
 from hub.web.server import HttpPort
 from hub.web.threads import Threads
@@ -40,8 +39,13 @@ _REFUSALS_EVERY_S = 60.0
 _log = get_logger("hub.pages")
 
 
-async def serve(control: socket.socket, listening: socket.socket) -> None:
-    """Serve until `control` ends. Raises what opening a hub raises."""
+async def serve(
+    control: socket.socket, listening: socket.socket, passphrase: Callable[[], bytes | None]
+) -> None:
+    """Serve on `listening` until `control` ends. `passphrase`: of the administrators' keys.
+
+    Raises what opening a hub raises.
+    """
     reader, writer = await asyncio.open_unix_connection(sock=control, limit=_SETTINGS_BYTES_MAX)
     given: dict[str, Any] = json.loads(await reader.readline())
     settings = HubSettings.model_validate(given["settings"])
@@ -128,19 +132,3 @@ async def _warm(overview: Overview, threads: Threads) -> None:
         _log.warning("nothing was read ahead", problem=error.message, remedy=error.remedy)
     gc.collect()
     gc.freeze()
-
-
-def main() -> None:
-    """Serve on the descriptors of the command line; the exit status is that of a command."""
-    control, listening = (socket.socket(fileno=int(each)) for each in sys.argv[1:])
-    for each in (control, listening):
-        each.setblocking(False)  # noqa: FBT003
-    try:
-        asyncio.run(serve(control, listening))
-    except SynclineError as error:
-        _log.error("the pages cannot be served", problem=error.message, remedy=error.remedy)
-        sys.exit(error.exit_status)
-
-
-if __name__ == "__main__":
-    main()

@@ -53,7 +53,7 @@ def pages_process() -> int | None:
                 called = Path(f"/proc/{child}/cmdline").read_bytes()
             except FileNotFoundError:
                 continue
-            if b"hub.web.process" in called:
+            if b"hub.cli.pages" in called:
                 return int(child)
     return None
 

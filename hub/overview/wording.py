@@ -350,7 +350,7 @@ _ALERTS: dict[str, str] = {
     "letter.last": "This is message {count} within an hour, the most that are sent. What else arises is told"
     " together after {until}; see {command}.",
     "letter.held": "Messages were held back since {since}: at most {count} an hour are sent.",
-    "letter.passed": "{count} alerts were over by now and are not told.",
+    "letter.passed": "Alerts that were over by now and are not told: {count}.",
 }
 
 # --- backups (H) -------------------------------------------------------------------------------------------

@@ -197,7 +197,7 @@ def test_alerts_that_pass_while_messages_are_held_back_are_counted(alerting: Ale
     alerting.silent(*names, "n32")
     after = alerting.pass_time(HOUR)
     assert words(after)[0] == ("silent", [("new", "n32")])
-    assert "2 alerts were over by now and are not told" in text(after[0])
+    assert "Alerts that were over by now and are not told: 2." in text(after[0])
 
 
 def test_a_muted_rule_is_closed_without_a_word(alerting: Alerting) -> None:

@@ -3,7 +3,7 @@
 Written by the ingestion of reports; here it is read, and whatever is not of the expected kind counts as not
 said: a page never fails for what a node has told.
 
-    facts.read(connection)["la-dgm/geology-1m"].footprint.bbox
+    facts.read(connection, since=-1)["la-dgm/geology-1m"].footprint.bbox
 """
 
 import json
@@ -31,14 +31,12 @@ class Facts:
     footprint: Footprint
 
 
-def read(connection: sa.Connection, since: str | None = None) -> dict[str, Facts]:
-    """The facts of all datasets, or of those that were told since then."""
+def read(connection: sa.Connection, since: int) -> dict[str, Facts]:
+    """What was told after that revision of the database; -1 for everything."""
     table = schema.dataset_facts
     query = sa.select(
         table.c.dataset, table.c.update_frequency, table.c.next_update, table.c.footprint, table.c.period
-    )
-    if since is not None:
-        query = query.where(table.c.time >= since)
+    ).where(table.c.revision > since)
     return {row.dataset: _facts(row) for row in connection.execute(query)}
 
 

@@ -2,7 +2,7 @@
 
 A version, a policy, an act has a leaf, in the transaction of what it records: the leaves since the last look
 name the datasets to look at again, so that a look costs what has changed, not what there is. What nodes
-declare (`dataset_facts`) is read again by its time.
+declare (`dataset_facts`) is read by its revision, likewise.
 
     state = shelves.state()
     state.heads["la-dgm/geology-1m"].seq
@@ -14,13 +14,13 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
 
-from core.clock import format_instant, parse_instant
+from core.clock import parse_instant
 from hub.overview import facts
 from hub.overview.facts import Facts
 from hub.services.context import Context
@@ -33,7 +33,6 @@ _CHANGED_COUNT_MAX = 2_000
 _BATCH_COUNT = 500
 _CHANGING = ("version", "policy", "act")
 #: Facts are read again from so long before the newest: clocks are set back, and seconds are shared.
-_FACTS_AGAIN = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +117,7 @@ class Shelves:
         self._context = context
         self._lock = threading.Lock()
         self._state = ShelfState(0, {}, {}, frozenset(), {})
-        self._facts_read: tuple[float, datetime] | None = None
+        self._revision = -1  # up to which facts were read
 
     def state(self) -> ShelfState:
         """As of now."""
@@ -151,14 +150,13 @@ class Shelves:
         return self._state
 
     def _told(self, connection: sa.Connection, before: Mapping[str, Facts]) -> dict[str, Facts]:
-        """What is declared otherwise than before; looked for every `view_fresh_s`."""
-        clock, last = self._context.clock, self._facts_read
-        now, moment = clock.now(), clock.monotonic()
-        if last is not None and 0 <= moment - last[0] < self._context.limits.view_fresh_s:
+        """What is declared otherwise than before."""
+        revision: int = connection.execute(sa.select(schema.revision.c.any)).scalar_one()
+        if revision == self._revision:
             return {}
-        since = None if last is None or now < last[1] else format_instant(last[1] - _FACTS_AGAIN)
-        found = facts.read(connection, since)
-        self._facts_read = moment, now
+        # A restored database may count from further back.
+        found = facts.read(connection, self._revision if self._revision < revision else -1)
+        self._revision = revision
         return {name: each for name, each in found.items() if before.get(name) != each}
 
 

@@ -3,7 +3,7 @@
 Taken only from the node that publishes the dataset, as `datasets` has it; what was read from a report was
 checked there (`hub.overview.report`). Rows are written when something changed.
 
-    taken = facts.take(connection, [(caller, report.facts)], now)     # in the transaction of the reports
+    taken = facts.take(connection, [(caller, report.facts)], now, revision)   # in the reports' transaction
     facts.remember(taken)                                             # when that is committed
 """
 
@@ -37,9 +37,16 @@ class DatasetFacts:
         self._known: dict[str, Said] = {}
 
     def take(
-        self, connection: sa.Connection, said: Iterable[tuple[Caller, Sequence[Facts]]], now: datetime
+        self,
+        connection: sa.Connection,
+        said: Iterable[tuple[Caller, Sequence[Facts]]],
+        now: datetime,
+        revision: int,
     ) -> Mapping[str, Said]:
-        """Write what is new of what nodes say of datasets that are theirs; what stands there now."""
+        """Write what is new of what nodes say of datasets that are theirs; what stands there now.
+
+        `revision`: the database's, with this transaction.
+        """
         news: dict[tuple[str, str], Facts] = {}
         for caller, facts in said:
             own = f"{caller.partner}/"
@@ -57,7 +64,7 @@ class DatasetFacts:
                 taken[row.dataset] = row.node, facts
                 stored = _stored(facts)
                 if (row.update_frequency, row.next_update, row.footprint, row.period) != stored:
-                    changed.append(_row(row.dataset, stored, now))
+                    changed.append({**_row(row.dataset, stored, now), "revision": revision})
         if changed:
             statement = insert(schema.dataset_facts)
             columns = {name: statement.excluded[name] for name in changed[0] if name != "dataset"}

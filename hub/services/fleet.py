@@ -189,7 +189,7 @@ class FleetService:
                 if each.report.alarms:
                     self._alarms.take(connection, each.caller, each.report.alarms)
             said = [(each.caller, each.report.facts) for each in batch]
-            taken = self._facts.take(connection, said, self._context.clock.now())
+            taken = self._facts.take(connection, said, self._context.clock.now(), revision)
         self._facts.remember(taken)
         for each in batch:
             self.parsed[each.caller.partner, each.caller.node] = revision, each.report

@@ -102,6 +102,7 @@ class Memberships:
         self._clock = context.clock
         self._limits = context.limits
         self._lock = threading.Lock()
+        self._loading = threading.Lock()
         self._state: Membership | None = None
         self._parsed: Mapping[str, PublicKey] = {}  # of the enrolments, by their text
 
@@ -112,7 +113,7 @@ class Memberships:
         known = self._state
         if known is not None and known.revision == self._database.revisions()[1]:
             return known
-        with self._database.read() as own:
+        with self._loading, self._database.read() as own:  # one loads, and who comes meanwhile finds it
             return self._load(own)
 
     def _load(self, connection: sa.Connection) -> Membership:

@@ -315,7 +315,8 @@ dataset_facts = Table(
     Column("next_update", Text),
     Column("footprint", Text),
     Column("period", Text),
-    Index("ix_dataset_facts_time", "time"),
+    Column("revision", Integer, nullable=False, server_default="0"),
+    Index("ix_dataset_facts_revision", "revision"),
 )
 
 #: How a node stood, some times an hour, for the lines on the pages. `bytes_left` and `lag_s` null: not known.

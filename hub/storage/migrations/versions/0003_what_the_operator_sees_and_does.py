@@ -76,9 +76,10 @@ def upgrade() -> None:
         sa.Column("next_update", sa.Text(), nullable=True),
         sa.Column("footprint", sa.Text(), nullable=True),
         sa.Column("period", sa.Text(), nullable=True),
+        sa.Column("revision", sa.Integer(), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("dataset", name=op.f("pk_dataset_facts")),
     )
-    op.create_index("ix_dataset_facts_time", "dataset_facts", ["time"], unique=False)
+    op.create_index("ix_dataset_facts_revision", "dataset_facts", ["revision"], unique=False)
     op.create_table(
         "events",
         sa.Column("number", sa.Integer(), nullable=False),

@@ -15,7 +15,7 @@ that a restart tells nothing twice and forgets nothing.
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -56,10 +56,17 @@ class AlertBook:
         gone = [a for key, a in known.items() if key not in found and a.over is None]
         if not found and not gone:
             return 0
-        passed = 0
+        news = [each for key, each in found.items() if key not in known]
+        again = [(known[key], each) for key, each in found.items() if key in known]
+        text, passed = format_instant(now), 0
+        # Made before the transaction, and written in few statements: nodes' reports wait for it to end.
+        rows = _seen_again(again, text)
         with self._database.write(visible=False) as connection:
-            for condition in found.values():
-                _take(connection, known.get(condition.key), condition, now, self._repeat_s)
+            _open(connection, news, text, format_instant(now - timedelta(seconds=self._repeat_s)))
+            if rows.same:
+                connection.execute(_SEEN, rows.same)
+            if rows.changed:
+                connection.execute(_CHANGED, rows.changed)
             for alert in gone:
                 if alert.rule in muted:
                     _close(connection, alert, now, told=True)
@@ -123,24 +130,76 @@ def _row(alert: Alert) -> sa.Update:
     return _ALERTS.update().where(_ALERTS.c.number == alert.number)
 
 
-def _take(
-    connection: sa.Connection, known: Alert | None, condition: Condition, now: datetime, repeat_s: float
-) -> None:
-    """Open an alert, or see it again."""
-    text = format_instant(now)
-    if known is None:
-        returns = _returns(connection, condition.key, now, repeat_s)
-        values: dict[str, Any] = {"key": condition.key, "rule": condition.rule, "since": text}
-        values |= {"told": None, "told_count": 0, "over": None, "over_told": None}
-        values |= {"severity": condition.severity, "seen": text, "detail": _new_detail(condition, returns)}
-        connection.execute(_ALERTS.insert().values(values))
+_SEEN = _ALERTS.update().where(_ALERTS.c.number == sa.bindparam("which")).values(seen=sa.bindparam("at"))
+_CHANGED = (
+    _ALERTS.update()
+    .where(_ALERTS.c.number == sa.bindparam("which"))
+    .values(
+        severity=sa.bindparam("how"), seen=sa.bindparam("at"), over=None, detail=sa.bindparam("told_with")
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _SeenAgain:
+    """Rows of alerts that are seen again, for `_SEEN` and `_CHANGED`."""
+
+    same: list[dict[str, Any]]
+    changed: list[dict[str, Any]]
+
+
+def _seen_again(again: Sequence[tuple[Alert, Condition]], text: str) -> _SeenAgain:
+    rows = _SeenAgain([], [])
+    for known, condition in again:
+        # Back before its end was told: it never ended.
+        came_back = known.away or known.over is not None
+        if not came_back and _says_the_same(known, condition):
+            rows.same.append({"which": known.number, "at": text})
+            continue
+        returns = known.returns + int(came_back and known.told is not None)
+        detail = _new_detail(condition, returns, known)
+        rows.changed.append(
+            {"which": known.number, "at": text, "how": condition.severity, "told_with": detail}
+        )
+    return rows
+
+
+def _says_the_same(known: Alert, condition: Condition) -> bool:
+    return (
+        known.severity == condition.severity
+        and known.urgent == condition.urgent
+        and known.step >= condition.step
+        and (known.partner, known.node, known.dataset)
+        == (condition.partner, condition.node, condition.dataset)
+        and known.message == condition.message
+        and known.remedy == condition.remedy
+    )
+
+
+def _open(connection: sa.Connection, news: Sequence[Condition], text: str, lately: str) -> None:
+    """New alerts; each knows how often it ended and came back since `lately`."""
+    if not news:
         return
-    # Back before its end was told: it never ended.
-    came_back = known.away or known.over is not None
-    returns = known.returns + int(came_back and known.told is not None)
-    detail = _new_detail(condition, returns, known)
-    values = {"severity": condition.severity, "seen": text, "over": None, "detail": detail}
-    connection.execute(_row(known).values(values))
+    ended = sa.select(_ALERTS.c.key, sa.func.count()).where(_ALERTS.c.over >= lately).group_by(_ALERTS.c.key)
+    returns = {row[0]: int(row[1]) for row in connection.execute(ended)}
+    connection.execute(
+        _ALERTS.insert(),
+        [
+            {
+                "key": each.key,
+                "rule": each.rule,
+                "severity": each.severity,
+                "since": text,
+                "seen": text,
+                "told": None,
+                "told_count": 0,
+                "over": None,
+                "over_told": None,
+                "detail": _new_detail(each, returns.get(each.key, 0)),
+            }
+            for each in news
+        ],
+    )
 
 
 def _close(connection: sa.Connection, alert: Alert, now: datetime, *, told: bool) -> None:
@@ -150,13 +209,6 @@ def _close(connection: sa.Connection, alert: Alert, now: datetime, *, told: bool
         return
     text = format_instant(now)
     connection.execute(_row(alert).values(over=text, over_told=text if told else None))
-
-
-def _returns(connection: sa.Connection, key: str, now: datetime, repeat_s: float) -> int:
-    """How often it ended and came back of late."""
-    lately = format_instant(now - timedelta(seconds=repeat_s))
-    query = sa.select(sa.func.count()).where(_ALERTS.c.key == key, _ALERTS.c.over >= lately)
-    return connection.execute(query).scalar_one()
 
 
 def _new_detail(condition: Condition, returns: int, known: Alert | None = None) -> str:

@@ -4,8 +4,8 @@
   page has it, then `Last-Event-ID`; so nothing is lost between page and stream, or between two streams.
 * The revision is asked for once in `limits.view_fresh_s` for all browsers together, and by nobody when none
   listens.
-* A large fleet changes every second, and each browser that is told fetches a page: of many that listen, each
-  is told at once after a quiet time, then in turn, so that all together fetch `_TOLD_A_SECOND` pages or so.
+* A large fleet changes every second, and each browser that is told fetches a page: they are told in turn,
+  `_TOLD_A_SECOND` of them, so that what they fetch keeps nobody else waiting. Who is told late hears the newest.
 * A stream ends by itself after `STREAM_S`, and with the session: the browser comes back, and is then looked
   at again. Who may no longer look, learns nothing after that.
 * `limits.streams_of_pages_max` streams at once, `_STREAMS_OF_ONE_MAX` for one session; more are told to ask
@@ -81,6 +81,7 @@ class Live:
         self._moved = asyncio.Event()
         self._listening: Counter[str] = Counter()
         self._watching: asyncio.Task[None] | None = None
+        self._next_turn = 0.0
 
     async def endpoint(self, request: Request) -> Response:
         """`/live`: a stream of events, for who has a session."""
@@ -105,14 +106,12 @@ class Live:
             self._stream_s, max(0.0, (expires - self._clock.now()).total_seconds())
         )
         yield f"retry: {_COME_BACK_MS}\nevent: hello\ndata:\n\n"
-        told, again = known, 0.0
+        told = known
         while (left_s := until - self._clock.monotonic()) > 0:
             newest = "" if self._revision is None else str(self._revision)
             if newest and newest != told:
-                if (early_s := again - self._clock.monotonic()) > 0:
-                    await asyncio.sleep(min(early_s, left_s))
-                    continue  # what came meanwhile is told with it
-                told, again = newest, self._clock.monotonic() + self._pace_s()
+                await asyncio.sleep(min(self._turn_s(), left_s))
+                told = newest = str(self._revision)  # what came meanwhile is told with it
                 yield f"event: changed\nid: {newest}\ndata: {newest}\n\n"
                 continue
             if not await self._moves_within(min(self._heartbeat_s, left_s)):
@@ -138,9 +137,12 @@ class Live:
             self._watching.cancel()
             self._watching = None
 
-    def _pace_s(self) -> float:
-        """How long one who was told waits for the next news."""
-        return max(self._limits.view_fresh_s, self._listening.total() / _TOLD_A_SECOND)
+    def _turn_s(self) -> float:
+        """How long one who is to be told waits until it is his turn."""
+        now = self._clock.monotonic()
+        turn = max(now, self._next_turn)
+        self._next_turn = turn + 1 / _TOLD_A_SECOND
+        return turn - now
 
     async def _moves_within(self, seconds: float) -> bool:
         moved = self._moved

@@ -12,6 +12,7 @@ import gc
 import json
 import signal
 import socket
+import sys
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -35,6 +36,7 @@ GRACE_S = 1.0  # what is read here is small, and anybody can ask again
 _SETTINGS_BYTES_MAX = 1024 * 1024
 _COUNTS_EVERY_S = 1.0
 _REFUSALS_EVERY_S = 60.0
+_SWITCH_S = 0.001
 
 _log = get_logger("hub.pages")
 
@@ -46,6 +48,8 @@ async def serve(
 
     Raises what opening a hub raises.
     """
+    # Pages are made by threads that compute; the one that answers waits so long for its turn among them.
+    sys.setswitchinterval(_SWITCH_S)
     reader, writer = await asyncio.open_unix_connection(sock=control, limit=_SETTINGS_BYTES_MAX)
     given: dict[str, Any] = json.loads(await reader.readline())
     settings = HubSettings.model_validate(given["settings"])

@@ -19,7 +19,7 @@ from core.errors import Unavailable
 
 _T = TypeVar("_T")
 
-_PAGE_THREADS = 4  # they mostly compute, and share one interpreter: more would only wait
+_PAGE_THREADS = 2  # they mostly compute, and share one interpreter: more would make each other wait
 _SLOW_THREADS = 3
 _DUTY_THREADS = 1
 _PAGES_WAITING_MAX = 200

@@ -102,7 +102,9 @@ class Limits:
     samples_keep_s: int = 14 * 24 * 3600
     events_keep_s: int = 180 * 24 * 3600
     events_count_max: int = 200_000
-    view_fresh_s: float = 1.0  # pages, metrics and alerts may show a state this old
+    view_fresh_s: float = (
+        1.0  # pages, metrics, alerts may show a state this old; twice, while the next is made
+    )
     session_idle_s: int = 2 * 3600
     session_s: int = 12 * 3600
     login_failures_max: int = 5

@@ -2,16 +2,19 @@
 
 import asyncio
 import os
+from collections.abc import Sequence
 
 import typer
 
 from core.allocator import keep_large_buffers
 from core.clock import SystemClock
+from core.collector import settle
 from core.commands import ConfigOption
 from hub.administrators import keys_at_hand
 from hub.backup.marker import refuse_unsettled
 from hub.cli.setting import passphrase, settings_of
 from hub.rpc.environment import ENVIRONMENT
+from security.keys import SigningKey
 
 
 def run(ctx: typer.Context, config: ConfigOption = None) -> None:
@@ -25,4 +28,8 @@ def run(ctx: typer.Context, config: ConfigOption = None) -> None:
 
     keep_large_buffers()
     secret = passphrase()
-    asyncio.run(serve(settings, lambda: keys_at_hand(settings.admin_keys, secret), SystemClock()))
+
+    def keys() -> Sequence[SigningKey]:
+        return keys_at_hand(settings.admin_keys, secret)
+
+    asyncio.run(serve(settings, keys, SystemClock(), on_started=lambda _: settle()))

@@ -76,6 +76,7 @@ class FleetReader:
         self._partners = PartnerReader(hub, datasets)
         self._lock = threading.Lock()
         self._looked: tuple[float, Looked] | None = None
+        self._ahead = False  # a look is being made that nobody has asked for yet
         self._started: tuple[int, datetime | None] = (0, None)
 
     def view(self) -> FleetView:
@@ -84,7 +85,7 @@ class FleetReader:
 
     def look(self) -> Looked:
         """The same with what it was made of."""
-        kept = self._kept()  # without the lock: nobody waits for a look that is made ahead of him
+        kept = self._good()  # without the lock: nobody waits for a look that is made ahead of him
         if kept is not None:
             return kept
         with self._lock:
@@ -92,10 +93,18 @@ class FleetReader:
 
     def refresh(self) -> None:
         """Look anew, unless the last look is younger than half of `view_fresh_s`: who calls this as often
-        keeps everybody else from waiting for a look."""
+        keeps everybody else from waiting for a look, also where it takes long."""
         with self._lock:
             if self._kept(0.5) is None:
-                self._look_now()
+                self._ahead = True
+                try:
+                    self._look_now()
+                finally:
+                    self._ahead = False
+
+    def _good(self) -> Looked | None:
+        """The last look, if it may be shown: up to twice as old while the next is made ahead."""
+        return self._kept(2.0 if self._ahead else 1.0)
 
     def _kept(self, share: float = 1.0) -> Looked | None:
         """The last look, if it is younger than this share of `view_fresh_s`."""
@@ -116,7 +125,7 @@ class FleetReader:
 
     def revision(self) -> int:
         """The revision that is shown: the kept look's while it is kept, else the database's."""
-        kept = self._kept()
+        kept = self._good()
         if kept is None:
             with self._lock:
                 kept = self._kept()

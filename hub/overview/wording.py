@@ -153,7 +153,8 @@ _ATTENTION = {
 
 _NODE_EVENTS = {
     "hub.started": "the hub began to run ({version})",
-    "pages.ended": "the process that serves the pages ended by itself (exit status {status}); it was started again",
+    "pages.ended": "the process that serves the pages ended by itself (exit status {status});"
+    " it was started again",
     "node.silent": "{partner} (node {node}) went silent: its last report came {last_seen}",
     "node.back": "{partner} (node {node}) reports again, after {silent_s}",
     "node.stuck": "{partner} (node {node}) is stuck with {left_bytes} to move",

@@ -5,7 +5,7 @@
 * The revision is asked for once in `limits.view_fresh_s` for all browsers together, and by nobody when none
   listens.
 * A large fleet changes every second, and each browser that is told fetches a page: they are told in turn,
-  `_TOLD_A_SECOND` of them, so that what they fetch keeps nobody else waiting. Who is told late hears the newest.
+  `_TOLD_A_SECOND` of them, so that what they fetch keeps nobody else waiting; who is late hears the newest.
 * A stream ends by itself after `STREAM_S`, and with the session: the browser comes back, and is then looked
   at again. Who may no longer look, learns nothing after that.
 * `limits.streams_of_pages_max` streams at once, `_STREAMS_OF_ONE_MAX` for one session; more are told to ask

@@ -8,7 +8,6 @@ gets SIGTERM. Each second it says there what it has answered: `{"answered": {"20
 
 import asyncio
 import contextlib
-import gc
 import json
 import signal
 import socket
@@ -18,6 +17,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from core.clock import SystemClock
+from core.collector import settle
 from core.errors import SynclineError
 from core.limits import Limits
 from core.logs import get_logger
@@ -128,11 +128,9 @@ async def _repeat(work: Callable[[], Coroutine[Any, Any, None]], every_s: float)
 
 
 async def _warm(overview: Overview, threads: Threads) -> None:
-    """Read what the first page would else wait for. The most of it lives as long as the process: the
-    collector of garbage need not look through it again and again, with everybody waiting."""
+    """Read what the first page would else wait for; the most of it lives as long as the process."""
     try:
         await threads.run_duty(overview.warm)
     except SynclineError as error:
         _log.warning("nothing was read ahead", problem=error.message, remedy=error.remedy)
-    gc.collect()
-    gc.freeze()
+    settle()

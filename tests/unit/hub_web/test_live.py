@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from starlette.requests import Request
 from starlette.types import Message
@@ -205,3 +205,34 @@ def test_a_hub_that_cannot_be_asked_ends_no_stream() -> None:
             assert "id: 5" in await waiting
 
     run(hub, test)
+
+
+class Stopped:
+    """A clock that stands until it is set."""
+
+    def __init__(self) -> None:
+        self.seconds = 1_000.0
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def now(self) -> datetime:
+        return SystemClock().now()
+
+    def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
+def test_who_is_told_at_the_same_time_is_told_in_turn() -> None:
+    clock = Stopped()
+    with Threads() as threads:
+
+        async def make() -> Live:
+            return Live(lambda: 1, threads, QUICK, clock=clock)
+
+        live = asyncio.run(make())
+        assert [live._turn_s() for _ in range(5)] == [0.0, 0.25, 0.5, 0.75, 1.0]
+        clock.sleep(0.5)
+        assert live._turn_s() == 0.75
+        clock.sleep(60)
+        assert live._turn_s() == 0.0

@@ -110,7 +110,7 @@ class Live:
         while (left_s := until - self._clock.monotonic()) > 0:
             newest = "" if self._revision is None else str(self._revision)
             if newest and newest != told:
-                await asyncio.sleep(min(self._turn_s(), left_s))
+                await asyncio.sleep(min(self.turn_s(), left_s))
                 told = newest = str(self._revision)  # what came meanwhile is told with it
                 yield f"event: changed\nid: {newest}\ndata: {newest}\n\n"
                 continue
@@ -137,7 +137,7 @@ class Live:
             self._watching.cancel()
             self._watching = None
 
-    def _turn_s(self) -> float:
+    def turn_s(self) -> float:
         """How long one who is to be told waits until it is his turn."""
         now = self._clock.monotonic()
         turn = max(now, self._next_turn)

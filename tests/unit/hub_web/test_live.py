@@ -231,8 +231,8 @@ def test_who_is_told_at_the_same_time_is_told_in_turn() -> None:
             return Live(lambda: 1, threads, QUICK, clock=clock)
 
         live = asyncio.run(make())
-        assert [live._turn_s() for _ in range(5)] == [0.0, 0.25, 0.5, 0.75, 1.0]
+        assert [live.turn_s() for _ in range(5)] == [0.0, 0.25, 0.5, 0.75, 1.0]
         clock.sleep(0.5)
-        assert live._turn_s() == 0.75
+        assert live.turn_s() == 0.75
         clock.sleep(60)
-        assert live._turn_s() == 0.0
+        assert live.turn_s() == 0.0

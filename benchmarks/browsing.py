@@ -92,6 +92,9 @@ class Readers:
         self.refreshed = {name: Asked() for name in pages}
         self.problems: list[str] = []
         self._counting = False
+        self._opening = threading.Lock()
+        self._opened = threading.Semaphore(0)
+        self._listeners = listeners
         self._stopping = threading.Event()
         self._threads = [threading.Thread(target=self._read, args=(n,)) for n in range(readers)]
         self._threads += [threading.Thread(target=self._listen, args=(n,)) for n in range(listeners)]
@@ -109,7 +112,12 @@ class Readers:
             thread.join()
 
     def count(self, seconds: float) -> None:
-        """Count what comes within so many seconds, and until each page was asked for by both."""
+        """Count what comes within so many seconds, and until each page was asked for by both.
+
+        Begins when every listener has its page: they come one after the other, as people do.
+        """
+        for _ in range(self._listeners):
+            self._opened.acquire(timeout=_TIMEOUT_S)
         self._counting = True
         begun = time.monotonic()
         while (passed_s := time.monotonic() - begun) < seconds or self._lacks_some():
@@ -146,7 +154,9 @@ class Readers:
         browser = Browser(self._host, self._cookies[number % len(self._cookies)])
         news = threading.Event()
         with self._told(), contextlib.closing(browser):
-            revision = _REVISION.search(self._ask(browser, self.refreshed, name, path))
+            with self._opening:
+                revision = _REVISION.search(self._ask(browser, self.refreshed, name, path))
+            self._opened.release()
             known = revision[1] if revision else b""
             told = threading.Thread(target=self._hear, args=(browser, known, news))
             told.start()

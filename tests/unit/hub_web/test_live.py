@@ -1,7 +1,7 @@
 """News for browsers: told once for each change, asked for once for all, bounded, over with the session."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -56,7 +56,7 @@ def asking(session: Viewer | None, known: str = "", last: str = "") -> Request:
 
 
 @asynccontextmanager
-async def stream(live: Live, request: Request) -> AsyncIterator[AsyncIterator[str]]:
+async def stream(live: Live, request: Request) -> AsyncGenerator[AsyncIterator[str]]:
     """What the browser reads, heartbeats left out."""
     answer = await live.endpoint(request)
     assert isinstance(answer, NewsStream)

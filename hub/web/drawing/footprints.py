@@ -5,20 +5,21 @@ footprints(placed, view, by="theme", chosen="la-dgm/geology-1m")
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
 from markupsafe import Markup
 
 from hub.overview.model import MapItem
-from hub.web.drawing.projection import View
+from hub.web.drawing.projection import Box, View
 
 By = Literal["theme", "freshness"]
 
 #: More would be neither seen nor told apart; the list says how many there are.
 DRAWN_MAX = 600
 _POINT = 7.0
-_APART = 24.0
+_APART_X, _APART_Y = 24.0, 16.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +38,8 @@ class Placed:
 
 def place(items: Sequence[MapItem], view: View) -> list[Placed]:
     """Those that the view shows, in their own order, numbered from 1."""
-    shown = [item for item in items if view.shows(item.bbox)]
-    return [Placed(number, item, _pieces(item, view)) for number, item in enumerate(shown, 1)]
+    on_sheet = [(item, pieces) for item in items if (pieces := _pieces(item.bbox, view))]
+    return [Placed(number, item, pieces) for number, (item, pieces) in enumerate(on_sheet, 1)]
 
 
 def footprints(placed: Sequence[Placed], *, by: By, chosen: str = "") -> Markup:
@@ -46,12 +47,12 @@ def footprints(placed: Sequence[Placed], *, by: By, chosen: str = "") -> Markup:
     drawn = sorted(placed, key=lambda each: -each.area)[:DRAWN_MAX]
     shapes = [_shape(each, by, chosen) for each in drawn]
     # The smallest first: a large one has room elsewhere for its number.
-    taken: list[tuple[float, float]] = []
+    taken = _Taken()
     numbers: list[Markup] = []
     for each in sorted(drawn, key=lambda each: (each.item.dataset != chosen, each.area)):
         spot = _free_spot(each, taken)
         if spot is not None:
-            taken.append(spot)
+            taken.add(*spot)
             numbers.append(
                 Markup(
                     '<text x="{:.1f}" y="{:.1f}" class="print-number" aria-hidden="true">{}</text>'
@@ -60,8 +61,13 @@ def footprints(placed: Sequence[Placed], *, by: By, chosen: str = "") -> Markup:
     return Markup("").join([*shapes, *numbers])
 
 
-def _pieces(item: MapItem, view: View) -> tuple[tuple[float, float, float, float], ...]:
-    west, south, east, north = item.bbox
+# Ten thousand places hardly ever change, and are looked at through a few views.
+@lru_cache(maxsize=50_000)
+def _pieces(box: Box, view: View) -> tuple[tuple[float, float, float, float], ...]:
+    """Where a box lies on the sheet; nowhere, if it does not."""
+    west, south, east, north = box
+    if south > view.north or north < view.south:
+        return ()
     top, bottom = max(view.y(north), 0.0), min(view.y(south), view.height)
     return tuple((left, top, right - left, bottom - top) for left, right in view.spans(west, east))
 
@@ -87,7 +93,31 @@ def _piece(piece: tuple[float, float, float, float], hue: str, chosen: bool) -> 
     ).format(left, top, max(width, 1.0), max(height, 1.0), hue, extra)
 
 
-def _free_spot(each: Placed, taken: Sequence[tuple[float, float]]) -> tuple[float, float] | None:
+@dataclass(slots=True)
+class _Taken:
+    """Where numbers are: in cells as large as a number, so that only neighbours are compared."""
+
+    cells: dict[tuple[int, int], list[tuple[float, float]]] = field(
+        default_factory=dict[tuple[int, int], list[tuple[float, float]]]
+    )
+
+    def add(self, x: float, y: float) -> None:
+        """A number stands there."""
+        self.cells.setdefault((int(x // _APART_X), int(y // _APART_Y)), []).append((x, y))
+
+    def leaves_room(self, x: float, y: float) -> bool:
+        """Whether one more does not cover any."""
+        column, row = int(x // _APART_X), int(y // _APART_Y)
+        near = (
+            other
+            for beside in (column - 1, column, column + 1)
+            for below in (row - 1, row, row + 1)
+            for other in self.cells.get((beside, below), ())
+        )
+        return all(abs(x - other[0]) > _APART_X or abs(y - other[1]) > _APART_Y for other in near)
+
+
+def _free_spot(each: Placed, taken: _Taken) -> tuple[float, float] | None:
     """The middle of its largest piece, or one of its corners, where no number is yet."""
     left, top, width, height = max(each.pieces, key=lambda piece: piece[2] * piece[3])
     if width < _POINT and height < _POINT:
@@ -102,6 +132,6 @@ def _free_spot(each: Placed, taken: Sequence[tuple[float, float]]) -> tuple[floa
             (left + width - inset_x, top + height - inset_y),
         ]
     for x, y in spots:
-        if all(abs(x - other_x) > _APART or abs(y - other_y) > _APART * 0.7 for other_x, other_y in taken):
+        if taken.leaves_room(x, y):
             return x, y
     return None

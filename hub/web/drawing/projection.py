@@ -97,11 +97,6 @@ class View:
             if right >= 0 and left <= self.span
         ]
 
-    def shows(self, box: Box) -> bool:
-        """Whether any of `box` is on the sheet."""
-        west, south, east, north = box
-        return south <= self.north and north >= self.south and bool(self.spans(west, east))
-
 
 WORLD = View(-180.0, 360.0, -90.0, 90.0)
 

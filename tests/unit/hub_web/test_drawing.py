@@ -51,8 +51,8 @@ def test_a_footprint_across_180_degrees_is_one_piece_on_a_map_of_the_pacific() -
 def test_the_extent_of_the_data_goes_the_short_way_round() -> None:
     view = extent([(170.0, 0.0, 175.0, 5.0), (-175.0, 0.0, -170.0, 5.0)])
     assert view.span < 40
-    assert view.shows((179.0, 0.0, -179.0, 5.0))
-    assert not view.shows((0.0, 0.0, 10.0, 5.0))
+    assert view.spans(179.0, -179.0)
+    assert not view.spans(0.0, 10.0)
 
 
 @pytest.mark.parametrize(

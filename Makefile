@@ -21,10 +21,10 @@ demo: $(STAMP) ## a hub and three agencies exchange real data (KEEP=1 leaves the
 	@$(BIN)/python -m deploy.demo $(if $(KEEP),--keep)
 
 test: $(STAMP) ## every test but the soak sizes
-	$(BIN)/python -m pytest -n auto --dist loadgroup
+	$(BIN)/python -m pytest -n auto
 
 soak: $(STAMP) ## the full sizes; hours, not minutes
-	$(BIN)/python -m pytest -n auto --dist loadgroup -m soak --timeout 3600
+	$(BIN)/python -m pytest -n auto -m soak --timeout 3600
 	$(BIN)/python -m pytest -n auto --hypothesis-profile=soak --timeout 3600 tests/property
 
 check: $(STAMP) ## format, lint, types, import contracts, proto lint and drift

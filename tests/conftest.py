@@ -7,11 +7,14 @@ A test that wants more or fewer than its neighbours says so as a share of `setti
 """
 
 import os
+from typing import Any
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import Scheduling
 
 from core import logs
+from tests.scheduling import Grouped
 
 # No deadlines: a busy machine is no bug.
 settings.register_profile("everyday", max_examples=100, deadline=None, print_blob=True)
@@ -24,3 +27,8 @@ settings.load_profile("ci" if os.environ.get("CI") else "everyday")
 def logs_to_standard_error() -> None:
     """Whatever commands the test before ran in this process."""
     logs.configure()
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
+    """Tests that share something are one worker's."""
+    return Grouped(config, log)

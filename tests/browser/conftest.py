@@ -29,14 +29,11 @@ _OPTIONS = (
 _BASEMAP = """{"type": "Polygon", "coordinates": [[[100, 10], [110, 10], [110, 20], [100, 20], [100, 10]]]}"""
 
 
-# First: what gives groups to workers looks when it is asked, and is asked before this otherwise.
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.processes)
             item.add_marker(pytest.mark.timeout(300))
-            item.add_marker(pytest.mark.xdist_group("browser"))
             if CHROMIUM is None:
                 item.add_marker(
                     pytest.mark.skip("NO BROWSER: install Debian's package chromium to test the pages")

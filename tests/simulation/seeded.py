@@ -61,18 +61,13 @@ EVERYDAY_SEEDS = 4
 def seeds() -> list[Any]:
     """What the promises' tests are parametrised with."""
     if one := os.environ.get("SYNCLINE_SEED"):
-        return [pytest.param(int(one), marks=_group(int(one)))]
+        return [pytest.param(int(one))]
     many = int(os.environ.get("SYNCLINE_SEEDS", "200"))
-    everyday = [pytest.param(seed, marks=_group(seed)) for seed in range(EVERYDAY_SEEDS)]
+    everyday = [pytest.param(seed) for seed in range(EVERYDAY_SEEDS)]
     soak = [
-        pytest.param(seed, marks=[pytest.mark.soak, _group(seed)])
-        for seed in range(EVERYDAY_SEEDS, EVERYDAY_SEEDS + many)
+        pytest.param(seed, marks=pytest.mark.soak) for seed in range(EVERYDAY_SEEDS, EVERYDAY_SEEDS + many)
     ]
     return everyday + soak
-
-
-def _group(seed: int) -> pytest.MarkDecorator:
-    return pytest.mark.xdist_group(f"life-{seed}")
 
 
 class Report:

@@ -11,7 +11,6 @@ import pytest
 
 from hub import cli
 
-pytestmark = pytest.mark.xdist_group("wheel")  # one build for all
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("audit", "core", "hub", "node", "security", "sync")
 _BUILD = "import sys, setuptools.build_meta as backend; backend.build_wheel(sys.argv[1])"

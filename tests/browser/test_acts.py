@@ -50,7 +50,7 @@ def test_a_session_that_has_ended_leads_to_signing_in_and_back(visit: Visit, sit
 def test_an_invitation_downloads_a_join_file_that_names_the_agency(visit: Visit, site: Site) -> None:
     visitor = visit("ຄຳ")
     visitor.goto("/")
-    visitor.page.locator("#invite summary").click()
+    visitor.unfold("#invite")
     form = visitor.page.locator("#invite-form")
     form.locator("#invite-partner").fill("pg-mra")
     form.locator("#invite-name").fill("Mineral Resources Authority")
@@ -88,7 +88,7 @@ def test_a_partner_is_suspended_resumed_and_revoked(visit: Visit, site: Site) ->
     visitor.goto("/partners/bn-jkr")
     visitor.press("Resume bn-jkr")
     expect(standing).to_have_text("member")
-    visitor.page.locator("#revoke summary").click()
+    visitor.unfold("#revoke")
     visitor.page.locator("#revoke-again").fill("bn-jkr")
     visitor.press("Revoke bn-jkr")
     expect(standing).to_have_text("revoked")
@@ -112,7 +112,7 @@ def test_where_the_keys_are_elsewhere_the_page_says_what_to_run(visit: Visit, si
     away = keys.rename(site.directory.parent / "vault")
     try:
         visitor.goto("/partners/sg-sgo")
-        visitor.page.locator("#revoke summary").click()
+        visitor.unfold("#revoke")
         visitor.page.locator("#revoke-again").fill("sg-sgo")
         said = visitor.press("Revoke sg-sgo")
         assert "waits for the administrators' signatures" in said

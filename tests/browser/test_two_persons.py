@@ -14,7 +14,7 @@ def test_an_invitation_is_confirmed_by_another_and_fetched_by_who_asked(
 ) -> None:
     asking, approving = visit("both", at=small_site), visit("李梅", at=small_site)
     asking.goto("/")
-    asking.page.locator("#invite summary").click()
+    asking.unfold("#invite")
     asking.page.locator("#invite-partner").fill("pg-mra")
     asking.page.locator("#invite-name").fill("Mineral Resources Authority")
     assert "second person" in asking.press("Invite")
@@ -37,7 +37,7 @@ def test_an_invitation_is_confirmed_by_another_and_fetched_by_who_asked(
 def test_what_is_refused_is_not_done(visit: Visit, small_site: Site) -> None:
     asking, approving = visit("ຄຳ", at=small_site), visit("李梅", at=small_site)
     asking.goto("/partners/cn-cgs")
-    asking.page.locator("#revoke summary").click()
+    asking.unfold("#revoke")
     asking.page.locator("#revoke-again").fill("cn-cgs")
     assert "second person" in asking.press("Revoke cn-cgs")
     approving.goto("/")
@@ -74,7 +74,7 @@ def test_of_two_approvers_at_once_one_decides_and_the_other_is_told_who_did(
     """Both see the same request; what one has decided, the other's click does not change."""
     asking = visit("ຄຳ", at=small_site)
     asking.goto("/partners/la-dgm")
-    asking.page.locator("#revoke summary").click()
+    asking.unfold("#revoke")
     asking.page.locator("#revoke-again").fill("la-dgm")
     assert "second person" in asking.press("Revoke la-dgm")
 

@@ -12,6 +12,8 @@ from playwright.sync_api import BrowserContext, Page
 
 from tests.browser.serving import PASSWORD, Site
 
+_CLICKS_MAX = 5
+
 
 @dataclass
 class Visitor:
@@ -49,8 +51,17 @@ class Visitor:
 
     def open_and_press(self, fold: str, name: str) -> str:
         """The same with a button that is folded away."""
-        self.page.locator(f"{fold} summary").click()
+        self.unfold(fold)
         return self.press(name)
+
+    def unfold(self, fold: str) -> None:
+        """Open what is folded; again, as people do, where news moved it away from under the pointer."""
+        folded = self.page.locator(fold)
+        for _ in range(_CLICKS_MAX):
+            if folded.get_attribute("open") is not None:
+                return
+            folded.locator("summary").click()
+        raise AssertionError(f"{fold} does not open")
 
     def forgive(self) -> None:
         """What has been noted was to be expected: a refusal, a connection that the test has cut."""

@@ -124,18 +124,10 @@ class Calls(Generic[CallerT]):
     ) -> "grpc.RpcMethodHandler[Any, Any]":
         """One message, one answer; `answer` runs in a thread."""
 
-        async def handle(message: RequestT, context: RpcContext) -> Message:
-            properties = properties_of(context)
-            try:
-                return await self.in_thread(lambda: answer(self._gate.admit(properties), message))
-            except Exception as error:  # noqa: BLE001 - whatever it is, it becomes a status
-                await self._refuse(context, error)
+        async def serve(message: RequestT, properties: Properties) -> Message:
+            return await self.in_thread(lambda: answer(self._gate.admit(properties), message))
 
-        return grpc.unary_unary_rpc_method_handler(
-            handle,  # type: ignore[arg-type]
-            request_deserializer=request.FromString,
-            response_serializer=serialize,
-        )
+        return self._one_answer(serve, request)
 
     def waiting(
         self, answer: Callable[[CallerT, RequestT], Coroutine[Any, Any, Message]], request: type[RequestT]
@@ -144,17 +136,10 @@ class Calls(Generic[CallerT]):
         while it waits. It ends as a stream does: with its client, its deadline, its caller's rights, the
         hub."""
 
-        async def handle(message: RequestT, context: RpcContext) -> Message:
-            try:
-                return await self._run_stream(properties_of(context), lambda caller: answer(caller, message))
-            except Exception as error:  # noqa: BLE001 - whatever it is, it becomes a status
-                await self._refuse(context, error)
+        async def serve(message: RequestT, properties: Properties) -> Message:
+            return await self._run_stream(properties, lambda caller: answer(caller, message))
 
-        return grpc.unary_unary_rpc_method_handler(
-            handle,  # type: ignore[arg-type]
-            request_deserializer=request.FromString,
-            response_serializer=serialize,
-        )
+        return self._one_answer(serve, request)
 
     def queued(
         self,
@@ -165,11 +150,20 @@ class Calls(Generic[CallerT]):
         """One message, one answer, which may take its time: `take` runs in the thread that has looked up the
         caller, `answer` waits for what becomes of what it returned, as a coroutine of `waiting` does."""
 
+        async def serve(message: RequestT, properties: Properties) -> Message:
+            taken = await self.in_thread(lambda: take(self._gate.admit(properties), message))
+            return await self._watched(properties, lambda: answer(taken))
+
+        return self._one_answer(serve, request)
+
+    def _one_answer(
+        self,
+        serve: Callable[[RequestT, Properties], Coroutine[Any, Any, Message]],
+        request: type[RequestT],
+    ) -> "grpc.RpcMethodHandler[Any, Any]":
         async def handle(message: RequestT, context: RpcContext) -> Message:
-            properties = properties_of(context)
             try:
-                taken = await self.in_thread(lambda: take(self._gate.admit(properties), message))
-                return await self._watched(properties, lambda: answer(taken))
+                return await serve(message, properties_of(context))
             except Exception as error:  # noqa: BLE001 - whatever it is, it becomes a status
                 await self._refuse(context, error)
 
